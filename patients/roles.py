@@ -1,0 +1,60 @@
+"""Who may do what: the role × action matrix in code. A test compares it with tests/access_matrix.csv, cell by cell."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+from patients.refusal import Refusal
+
+
+class Role(TextChoices):
+    """What a person does in one centre. A role belongs to a membership, never to the person."""
+
+    PHARMACIST = "pharmacist", "Pharmacist"
+    NURSE = "nurse", "Nurse"
+    PRESCRIBER = "prescriber", "Prescriber"
+    TECHNICIAN = "technician", "Pharmacy technician"
+    COORDINATOR = "coordinator", "Transplant coordinator"
+    MONOGRAPH_EDITOR = "monograph_editor", "Monograph editor"
+    AUDITOR = "auditor", "Auditor"
+    ADMINISTRATOR = "administrator", "Administrator"
+
+
+_CLINICAL = frozenset({Role.PHARMACIST, Role.NURSE, Role.PRESCRIBER, Role.TECHNICIAN, Role.COORDINATOR})
+
+# Corrected by the workflow of the ward: the prescriber orders and decides, pharmacist or prescriber builds, another pharmacist
+# verifies, the nurse gives. The administrator and the monograph editor see no patient.
+MAY: dict[str, frozenset[str]] = {
+    "read_charts": _CLINICAL | {Role.AUDITOR},
+    "edit_patient": frozenset({Role.PRESCRIBER, Role.PHARMACIST, Role.COORDINATOR}),
+    "record_transplant": frozenset({Role.PRESCRIBER, Role.PHARMACIST, Role.COORDINATOR}),
+    "record_weight": frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER}),
+    "record_precaution": frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER}),
+    "release_contraindication": frozenset({Role.PRESCRIBER}),
+    "order": frozenset({Role.PRESCRIBER, Role.PHARMACIST, Role.NURSE}),
+    "build": frozenset({Role.PHARMACIST, Role.PRESCRIBER}),
+    "verify": frozenset({Role.PHARMACIST}),
+    "print_sheet": frozenset({Role.PHARMACIST, Role.NURSE, Role.PRESCRIBER, Role.TECHNICIAN}),
+    "log_infusion": frozenset({Role.NURSE, Role.PHARMACIST}),
+    "enter_in_error": frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER}),
+    "settle_dispute": frozenset({Role.PHARMACIST, Role.PRESCRIBER}),
+    "decide_missed": frozenset({Role.PRESCRIBER}),
+    "stop_course": frozenset({Role.PRESCRIBER, Role.PHARMACIST}),
+    "read_monograph": frozenset(Role),
+    "edit_monograph": frozenset({Role.MONOGRAPH_EDITOR}),
+    "publish_monograph": frozenset({Role.MONOGRAPH_EDITOR, Role.PHARMACIST}),
+    "search_audit": frozenset({Role.AUDITOR}),
+    "manage_accounts": frozenset({Role.ADMINISTRATOR}),
+}
+
+
+def may(membership, action: str) -> bool:
+    """Whether this membership's role includes the action; KeyError for an action the matrix does not know."""
+    return membership is not None and membership.role in MAY[action]
+
+
+def require(membership, action: str) -> None:
+    """Refuse with code "role" where :func:`may` says no."""
+    if not may(membership, action):
+        label = Role(membership.role).label if membership else "nobody"
+        raise Refusal("role", f"This is not part of the role {label}.", source="Role × action matrix of this centre")

@@ -1,0 +1,372 @@
+"""The monograph, one table per kind of row. A published version is never changed again: the database refuses it.
+
+Field names are those of ``regimens.domain.monograph``; :meth:`Monograph.to_domain` builds the value the rules compute from.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import PROTECT, CheckConstraint, F, Q, UniqueConstraint
+
+from patients.models import Membership
+from regimens.domain import monograph as domain
+
+
+class SourceKind(models.TextChoices):
+    """Who says so; "site policy" and "design choice" are shown as such, never as the label's word."""
+
+    MONOGRAPH = domain.SourceKind.MONOGRAPH.value, "Source monograph"
+    LABEL = domain.SourceKind.LABEL.value, "US label"
+    EU_LABEL = domain.SourceKind.EU_LABEL.value, "EU product information"
+    GUIDELINE = domain.SourceKind.GUIDELINE.value, "Guideline"
+    LITERATURE = domain.SourceKind.LITERATURE.value, "Literature"
+    SITE_POLICY = domain.SourceKind.SITE_POLICY.value, "Site policy"
+    DESIGN = domain.SourceKind.DESIGN.value, "Design choice"
+
+
+class Monograph(models.Model):
+    """One version of the drug's reference text, protocols, rate tables and limits."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        SUBMITTED = "submitted", "Submitted for publication"
+        PUBLISHED = "published", "Published"
+        RETIRED = "retired", "Retired"
+        DISCARDED = "discarded", "Discarded"
+
+    version = models.PositiveIntegerField(null=True, blank=True, unique=True, editable=False)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT, editable=False)
+    title = models.CharField(max_length=200)
+    what_changed = models.TextField(blank=True, help_text="For clinicians: what is different from the version before, and why")
+    based_on = models.ForeignKey("self", PROTECT, null=True, blank=True, editable=False, related_name="+")
+    checksum = models.CharField(max_length=64, blank=True, editable=False)
+    shipped_with = models.CharField(max_length=20, blank=True, editable=False)
+    drafted_by = models.ForeignKey(Membership, PROTECT, null=True, blank=True, editable=False, related_name="+")
+    drafted_at = models.DateTimeField(editable=False)
+    submitted_by = models.ForeignKey(Membership, PROTECT, null=True, blank=True, editable=False, related_name="+")
+    submitted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    published_by = models.ForeignKey(Membership, PROTECT, null=True, blank=True, editable=False, related_name="+")
+    published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    retired_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(fields=["state"], condition=Q(state="published"), name="one_published_monograph"),
+            CheckConstraint(
+                condition=Q(state__in=["published", "retired"], version__isnull=False, published_at__isnull=False)
+                | Q(state__in=["draft", "submitted", "discarded"], version__isnull=True),
+                name="published_monograph_has_version_and_time",
+            ),
+            # The shipped file is published by the installation itself; every other version by a second person.
+            CheckConstraint(
+                condition=~Q(state__in=["published", "retired"])
+                | ~Q(shipped_with="")
+                | Q(published_by__isnull=False) & (Q(drafted_by__isnull=True) | ~Q(published_by=F("drafted_by"))),
+                name="publisher_is_not_the_editor",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Monograph v{self.version}" if self.version else f"Monograph {self.get_state_display().lower()} {self.pk}"
+
+    def to_domain(self) -> domain.Monograph:
+        """This version as the plain value the rules compute from. Published versions are built once per process."""
+        if self.state in (self.State.PUBLISHED, self.State.RETIRED):
+            return _published_value(self.pk)
+        return _build_value(self)
+
+
+class Sourced(models.Model):
+    """A row that says where it was read."""
+
+    source_kind = models.CharField("source", max_length=16, choices=SourceKind.choices)
+    source_ref = models.CharField("section", max_length=200)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def source(self) -> domain.Source:
+        return domain.Source(domain.SourceKind(self.source_kind), self.source_ref)
+
+
+class Product(Sourced):
+    monograph = models.OneToOneField(Monograph, PROTECT, related_name="product")
+    code = models.SlugField(max_length=40)
+    generic_name = models.CharField(max_length=120)
+    brand_name = models.CharField(max_length=60)
+    manufacturer = models.CharField(max_length=80)
+    concentration_mg_per_ml = models.DecimalField("concentration, mg per mL", max_digits=7, decimal_places=2)
+    excipients = ArrayField(models.CharField(max_length=80), help_text="Separated by commas")
+    storage = models.TextField()
+    filter = models.TextField()
+    appearance = models.TextField()
+
+    class Meta:
+        constraints = [CheckConstraint(condition=Q(concentration_mg_per_ml__gt=0), name="concentration_is_above_zero")]
+
+    def __str__(self) -> str:
+        return self.generic_name
+
+
+class VialSize(models.Model):
+    product = models.ForeignKey(Product, PROTECT, related_name="vials")
+    position = models.PositiveSmallIntegerField(default=1)
+    volume_ml = models.DecimalField("volume, mL", max_digits=6, decimal_places=1)
+    content_mg = models.DecimalField("content, mg", max_digits=8, decimal_places=1)
+    ndc = models.CharField("NDC", max_length=20, blank=True)
+    gtin = models.CharField("GTIN", max_length=14, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [CheckConstraint(condition=Q(volume_ml__gt=0, content_mg__gt=0), name="vial_is_not_empty")]
+
+    def __str__(self) -> str:
+        return f"vial {self.position}"
+
+
+class Protocol(Sourced):
+    """An indication's dose table, who it is for, and its cap per infusion."""
+
+    monograph = models.ForeignKey(Monograph, PROTECT, related_name="protocols")
+    position = models.PositiveSmallIntegerField(default=1)
+    code = models.SlugField(max_length=40)
+    title = models.CharField(max_length=120)
+    indication = models.CharField(max_length=300)
+    anchor = models.CharField(max_length=12, choices=[(a.value, a.value.replace("_", " ")) for a in domain.Anchor])
+    intent = models.CharField(max_length=12, choices=[(i.value, i.value) for i in domain.Intent])
+    off_label = models.BooleanField(default=False)
+    organs = ArrayField(models.CharField(max_length=12), help_text="Separated by commas")
+    population = models.CharField(max_length=20, default="any")
+    cap_mg_per_kg = models.DecimalField("cap, mg per kg per infusion", max_digits=6, decimal_places=2)
+    cap_source_kind = models.CharField("source of the cap", max_length=16, choices=SourceKind.choices)
+    cap_source_ref = models.CharField("section of the cap", max_length=200)
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            UniqueConstraint(fields=["monograph", "code"], name="protocol_code_is_unique_in_its_monograph"),
+            CheckConstraint(condition=Q(cap_mg_per_kg__gte=1, cap_mg_per_kg__lte=500), name="protocol_cap_is_from_1_to_500"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class ProtocolDose(Sourced):
+    """One row of a dose table."""
+
+    protocol = models.ForeignKey(Protocol, PROTECT, related_name="doses")
+    position = models.PositiveSmallIntegerField(default=1)
+    code = models.CharField(max_length=12)
+    title = models.CharField(max_length=80)
+    offset_days = models.PositiveSmallIntegerField("days after the anchor")
+    mg_per_kg = models.DecimalField("mg per kg", max_digits=6, decimal_places=2)
+    opens_days_before = models.PositiveSmallIntegerField("opens, days before")
+    closes_days_after = models.PositiveSmallIntegerField("closes, days after")
+    closes_after_hours = models.PositiveSmallIntegerField("closes, hours after the anchor", null=True, blank=True)
+    min_interval_hours = models.PositiveSmallIntegerField("at least hours after the previous given dose", default=168)
+    latest_late_day = models.PositiveSmallIntegerField("latest day to give it late", null=True, blank=True)
+    optional = models.BooleanField(default=False)
+    alternative_of = models.CharField(max_length=12, blank=True)
+    repeats = models.BooleanField("dates are chosen, with a review date", default=False)
+    window_source_kind = models.CharField("source of the window", max_length=16, choices=SourceKind.choices)
+    window_source_ref = models.CharField("section of the window", max_length=200)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            UniqueConstraint(fields=["protocol", "code"], name="dose_code_is_unique_in_its_protocol"),
+            CheckConstraint(condition=Q(mg_per_kg__gte=1, mg_per_kg__lte=500), name="dose_is_from_1_to_500_mg_per_kg"),
+            CheckConstraint(condition=Q(opens_days_before__lte=14, closes_days_after__lte=14), name="window_is_at_most_14_days"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class RateTable(Sourced):
+    monograph = models.ForeignKey(Monograph, PROTECT, related_name="rate_tables")
+    position = models.PositiveSmallIntegerField(default=1)
+    code = models.SlugField(max_length=20)
+    title = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [UniqueConstraint(fields=["monograph", "code"], name="rate_table_code_is_unique_in_its_monograph")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class RateStep(models.Model):
+    table = models.ForeignKey(RateTable, PROTECT, related_name="steps")
+    position = models.PositiveSmallIntegerField(default=1)
+    mg_per_kg_per_h = models.DecimalField("mg per kg per hour", max_digits=6, decimal_places=2)
+    minutes = models.DecimalField(max_digits=6, decimal_places=1, null=True, blank=True, help_text="Empty: to the end")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [CheckConstraint(condition=Q(mg_per_kg_per_h__gt=0), name="rate_is_above_zero")]
+
+    def __str__(self) -> str:
+        return f"step {self.position}"
+
+
+class Limit(Sourced):
+    """One named number, with its unit."""
+
+    monograph = models.ForeignKey(Monograph, PROTECT, related_name="limits")
+    position = models.PositiveSmallIntegerField(default=1)
+    code = models.SlugField(max_length=40)
+    title = models.CharField(max_length=160)
+    value = models.DecimalField(max_digits=9, decimal_places=3)
+    unit = models.CharField(max_length=20)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [UniqueConstraint(fields=["monograph", "code"], name="limit_code_is_unique_in_its_monograph")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Section(Sourced):
+    """A titled passage in light mark-up: paragraphs and "- " lists."""
+
+    monograph = models.ForeignKey(Monograph, PROTECT, related_name="sections")
+    position = models.PositiveSmallIntegerField(default=1)
+    code = models.SlugField(max_length=40)
+    title = models.CharField(max_length=120)
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [UniqueConstraint(fields=["monograph", "code"], name="section_code_is_unique_in_its_monograph")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Question(Sourced):
+    monograph = models.ForeignKey(Monograph, PROTECT, related_name="questions")
+    position = models.PositiveSmallIntegerField(default=1)
+    question = models.CharField(max_length=200)
+    answer = models.TextField()
+
+    class Meta:
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return self.question
+
+
+class ReactionTerm(Sourced):
+    monograph = models.ForeignKey(Monograph, PROTECT, related_name="reactions")
+    position = models.PositiveSmallIntegerField(default=1)
+    term = models.CharField(max_length=80)
+    explanation = models.CharField(max_length=160, blank=True)
+    seriousness = models.CharField(max_length=8, choices=[("common", "Common"), ("serious", "Serious")])
+    frequency = models.CharField(max_length=120)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [UniqueConstraint(fields=["monograph", "term"], name="reaction_term_is_unique_in_its_monograph")]
+
+    def __str__(self) -> str:
+        return self.term
+
+
+class Statement(Sourced):
+    """A contraindication, increased risk, caution or interaction that rules refer to by its code."""
+
+    monograph = models.ForeignKey(Monograph, PROTECT, related_name="statements")
+    position = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(
+        max_length=20,
+        choices=[(k, k.replace("_", " ").capitalize()) for k in ("contraindication", "increased_risk", "caution", "interaction")],
+    )
+    code = models.SlugField(max_length=40)
+    sentence = models.TextField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [UniqueConstraint(fields=["monograph", "kind", "code"], name="statement_code_is_unique_in_its_monograph")]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class ReasonCode(models.Model):
+    """A reason people choose from a list."""
+
+    monograph = models.ForeignKey(Monograph, PROTECT, related_name="reasons")
+    position = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(max_length=12)
+    code = models.SlugField(max_length=40)
+    sentence = models.CharField(max_length=160)
+    needs_text = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [UniqueConstraint(fields=["monograph", "kind", "code"], name="reason_code_is_unique_in_its_monograph")]
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def _build_value(monograph: Monograph) -> domain.Monograph:
+    product = monograph.product
+    return domain.Monograph(
+        title=monograph.title,
+        what_changed=monograph.what_changed,
+        product=_value(domain.Product, product, vials=tuple(_value(domain.VialSize, v) for v in product.vials.all())),
+        protocols=tuple(
+            _value(
+                domain.Protocol,
+                p,
+                anchor=domain.Anchor(p.anchor),
+                intent=domain.Intent(p.intent),
+                cap_source=domain.Source(domain.SourceKind(p.cap_source_kind), p.cap_source_ref),
+                doses=tuple(
+                    _value(
+                        domain.ProtocolDose,
+                        d,
+                        window_source=domain.Source(domain.SourceKind(d.window_source_kind), d.window_source_ref),
+                    )
+                    for d in p.doses.all()
+                ),
+            )
+            for p in monograph.protocols.prefetch_related("doses")
+        ),
+        rate_tables=tuple(
+            _value(domain.RateTable, t, steps=tuple(_value(domain.RateStep, s) for s in t.steps.all()))
+            for t in monograph.rate_tables.prefetch_related("steps")
+        ),
+        limits=tuple(_value(domain.Limit, row) for row in monograph.limits.all()),
+        sections=tuple(_value(domain.Section, row) for row in monograph.sections.all()),
+        questions=tuple(_value(domain.Question, row) for row in monograph.questions.all()),
+        reactions=tuple(_value(domain.ReactionTerm, row) for row in monograph.reactions.all()),
+        statements=tuple(_value(domain.Statement, row) for row in monograph.statements.all()),
+        reasons=tuple(_value(domain.ReasonCode, row) for row in monograph.reasons.all()),
+    )
+
+
+def _value(cls: Any, row: models.Model, **given: Any) -> Any:
+    """The dataclass ``cls`` from the row's attributes of the same names; arrays become tuples."""
+    values = dict(given)
+    for name in cls.__dataclass_fields__:
+        if name not in values:
+            value = getattr(row, name)
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**values)
+
+
+@lru_cache(maxsize=32)
+def _published_value(pk: int) -> domain.Monograph:
+    return _build_value(Monograph.objects.get(pk=pk))
