@@ -1,0 +1,24 @@
+"""Pages that belong to no app: help, and the pages that say something went wrong."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def help_page(request: HttpRequest) -> HttpResponse:
+    """Keys and words."""
+    return render(request, "help.html")
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return render(request, "403.html", status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The plainest page: it may not need a database, a session or a person."""
+    return render(request, "500.html", {"request_id": getattr(request, "request_id", "")}, status=500)

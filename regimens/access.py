@@ -1,0 +1,29 @@
+"""The same door as ``patients.access``, for what hangs on a patient: courses, planned doses and administrations."""
+
+from __future__ import annotations
+
+import uuid
+
+from patients.access import one, patients_of
+from patients.models import Membership
+from regimens.models import Administration, Course, PlannedDose
+
+
+def course_for(by: Membership | None, course_id: uuid.UUID) -> Course:
+    """One course with its patient, transplant, protocol and monograph, or 404."""
+    rows = Course.objects.select_related("patient", "transplant", "protocol", "monograph", "built_by__user")
+    return one(rows.filter(patient__in=patients_of(by)), pk=course_id)
+
+
+def dose_for(by: Membership | None, dose_id: uuid.UUID) -> PlannedDose:
+    """One planned dose with its course and patient, or 404."""
+    rows = PlannedDose.objects.select_related(
+        "course__patient", "course__transplant", "course__monograph", "course__protocol", "protocol_dose", "weight", "centre"
+    )
+    return one(rows.filter(course__patient__in=patients_of(by)), pk=dose_id)
+
+
+def administration_for(by: Membership | None, administration_id: uuid.UUID) -> Administration:
+    """One infusion with its patient and dose, or 404."""
+    rows = Administration.objects.select_related("patient", "dose__course__monograph", "centre", "recorded_by__user")
+    return one(rows.filter(patient__in=patients_of(by)), pk=administration_id)
