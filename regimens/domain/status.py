@@ -1,0 +1,112 @@
+"""What a planned dose is at an instant: facts in, status out. Nothing is ever stored, no job has to have run.
+
+``PRECEDENCE`` and ``BOUNDARIES`` are the whole rule; the SQL for worklists is generated from the same two tables and mirrored in a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from . import guards
+
+
+class Status(StrEnum):
+    """Every state of a planned dose."""
+
+    UPCOMING = "upcoming"
+    DUE = "due"
+    OVERDUE = "overdue"
+    MISSED = "missed"
+    HELD = "held"
+    PASSED_ON_HOLD = "passed_on_hold"
+    IN_PROGRESS = "in_progress"
+    GIVEN = "given"
+    PARTIAL = "partial"
+    DISPUTED = "disputed"
+    OMITTED = "omitted"
+    CANCELLED = "cancelled"
+    BEFORE_REFERRAL = "before_referral"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class DoseFacts:
+    """What is on record about one revision of a planned dose. Instants are UTC.
+
+    ``is_partial``: the administration ended early and nobody accepted the part as the whole. ``is_disputed``: its record was marked entered in error and not yet
+    settled. ``booked_for`` counts only inside the window. ``reopened_until`` is the end of a signed give-late decision. ``held_at`` and ``resumed_at`` frame a hold.
+    """
+
+    opens_at: datetime
+    overdue_at: datetime
+    closes_at: datetime
+    is_superseded: bool = False
+    is_disputed: bool = False
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    is_partial: bool = False
+    is_cancelled: bool = False
+    is_omitted: bool = False
+    is_before_referral: bool = False
+    held_at: datetime | None = None
+    resumed_at: datetime | None = None
+    booked_for: datetime | None = None
+    reopened_until: datetime | None = None
+
+
+# Settled facts win over time, in this order; the first whose test holds gives the status, whatever the instant.
+PRECEDENCE: tuple[tuple[Status, Callable[[DoseFacts], bool]], ...] = (
+    (Status.SUPERSEDED, lambda facts: facts.is_superseded),
+    (Status.DISPUTED, lambda facts: facts.is_disputed),
+    (Status.IN_PROGRESS, lambda facts: facts.started_at is not None and facts.ended_at is None),
+    (Status.PARTIAL, lambda facts: facts.started_at is not None and facts.is_partial),
+    (Status.GIVEN, lambda facts: facts.started_at is not None),
+    (Status.CANCELLED, lambda facts: facts.is_cancelled),
+    (Status.OMITTED, lambda facts: facts.is_omitted),
+    (Status.BEFORE_REFERRAL, lambda facts: facts.is_before_referral),
+)
+# Then time: the status holds while the instant is before the named edge; each edge is exclusive, the last has none.
+BOUNDARIES: tuple[tuple[Status, str | None], ...] = (
+    (Status.UPCOMING, "opens_at"),
+    (Status.DUE, "overdue_at"),
+    (Status.OVERDUE, "closes_at"),
+    (Status.MISSED, None),
+)
+SETTLED = frozenset({Status.SUPERSEDED, Status.GIVEN, Status.CANCELLED, Status.OMITTED, Status.BEFORE_REFERRAL})
+NEEDS_DECISION = frozenset({Status.MISSED, Status.PASSED_ON_HOLD, Status.PARTIAL, Status.DISPUTED})
+STARTABLE = frozenset({Status.DUE, Status.OVERDUE})
+
+
+def overdue_from(facts: DoseFacts) -> datetime:
+    """When the dose becomes overdue: the booking where there is one inside the window, else the end of the target day. A window in hours never is."""
+    booked = facts.booked_for
+    if booked is None or facts.overdue_at == facts.closes_at or not facts.opens_at <= booked < facts.closes_at:
+        return facts.overdue_at
+    return booked
+
+
+def status(facts: DoseFacts, at: datetime) -> Status:
+    """The status at an instant (UTC; a naive one is Refused). A given dose stays given whatever the day; a hold only stops the clock's words, not the clock."""
+    now = guards.instant(at, "at")
+    for settled, holds in PRECEDENCE:
+        if holds(facts):
+            return settled
+    if facts.held_at is not None:
+        if facts.held_at < facts.closes_at <= now and (facts.resumed_at is None or facts.closes_at <= facts.resumed_at) and not _is_reopened(facts, now):
+            return Status.PASSED_ON_HOLD
+        if facts.held_at <= now < facts.closes_at and (facts.resumed_at is None or now < facts.resumed_at):
+            return Status.HELD
+    if now >= facts.closes_at and _is_reopened(facts, now):
+        return Status.DUE
+    edges = {"opens_at": facts.opens_at, "overdue_at": overdue_from(facts), "closes_at": facts.closes_at}
+    for word, edge in BOUNDARIES[:-1]:
+        if edge is not None and now < edges[edge]:
+            return word
+    return BOUNDARIES[-1][0]
+
+
+def _is_reopened(facts: DoseFacts, now: datetime) -> bool:
+    return facts.reopened_until is not None and now < facts.reopened_until
