@@ -1,0 +1,1 @@
+"""What the script `dev` does: installs, serves, tests and checks the product on one machine, with its own PostgreSQL."""

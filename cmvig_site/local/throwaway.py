@@ -1,0 +1,52 @@
+"""A server for one run of the tests: in a temporary directory, without waiting for the disk, gone afterwards."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cmvig_site.local.postgres import Server
+
+PREFIX = "cmvig-throwaway-"
+ABANDONED_AFTER_S = 3600
+
+
+@contextmanager
+def throwaway_server() -> Iterator[Server]:
+    """Start one, and remove it and its data at the end. What an earlier, killed run left behind is removed as well."""
+    _sweep()
+    state = Path(tempfile.mkdtemp(prefix=PREFIX))
+    if os.geteuid() == 0:
+        state.chmod(0o711)  # the server's account passes through; see placement.py
+    server = Server(state, throwaway=True)
+    elsewhere = None
+    try:
+        with server:
+            if state not in server.placement.data.parents:
+                elsewhere = server.placement.data.parent
+            yield server
+    finally:
+        for directory in (state, elsewhere):
+            if directory:
+                shutil.rmtree(directory, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove the directories of our own runs that nobody has used for an hour."""
+    for state in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        status = state.lstat()
+        lock = state / "postgres.lock"
+        if status.st_uid != os.geteuid() or time.time() - status.st_mtime < ABANDONED_AFTER_S or not lock.exists():
+            continue
+        with lock.open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(state, ignore_errors=True)
