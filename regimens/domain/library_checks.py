@@ -46,6 +46,7 @@ LIMITS: dict[str, Bound] = {
     "max_rate_ml_per_h": _bound("mL/h", "1", "75"),
     "max_rate_mg_per_kg_per_h": _bound("mg/kg/h", "1", "60"),
     "label_max_mg_per_kg": _bound("mg/kg", "1", "500"),
+    "sucrose_mg_per_ml": _bound("mg/mL", "0", "200"),
     "begin_within_h": _bound("h", "1", "6"),
     "finish_within_h": _bound("h", "1", "12"),
     "initial_table_after_days": _bound("days", "7", "56"),

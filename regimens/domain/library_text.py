@@ -198,3 +198,13 @@ def _table_path(name: str, is_row: bool, counts: dict[str, int]) -> str:
     index = counts.get(name, 0)
     counts[name] = index + 1
     return f"{name}[{index}]"
+
+
+def decoded(raw: bytes) -> str:
+    """The text of a UTF-8 file, with or without a byte order mark; raises :class:`Unreadable` naming line and column."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise Unreadable(f"line {line}, column {column}: the text is not UTF-8") from None
