@@ -27,6 +27,7 @@ class DoseLimits(NamedTuple):
     weight_min: Limit
     weight_max: Limit
     two_decimals_below: Limit
+    dose_min: Limit
     dose_max: Limit
     draw_increment: Limit
     draw_increment_small: Limit
@@ -41,6 +42,7 @@ def dose_limits(monograph: Monograph) -> DoseLimits:
         limits["weight_min_kg"],
         limits["weight_max_kg"],
         limits["weight_two_decimals_below_kg"],
+        limits["dose_min_mg_per_kg"],
         limits["dose_max_mg_per_kg"],
         limits["draw_increment_ml"],
         limits["draw_increment_small_ml"],
@@ -148,8 +150,8 @@ def calculate_dose(
 ) -> DoseAmount:
     """The dose for mg per kg at a weight in kg, with volume, vials and waste, by the limits of the monograph.
 
-    Refused with field, value, limit and source: a value that is not an exact number, a weight outside the limits or with too many decimals, mg per kg below 1,
-    above the monograph's maximum or above the protocol's cap (hazard H09), rounding to vials that cannot be done.
+    Refused with field, value, limit and source: a value that is not an exact number, a weight outside the limits or with too many decimals, mg per kg outside
+    the monograph's limits or above the protocol's cap (hazard H09), rounding to vials that cannot be done.
     mg and mL that need more than two decimals are taken down to two, and the working says so.
     """
     return amount(mg_per_kg, weight_kg, cap_mg_per_kg, dose_source, cap_source, monograph, dose_limits(monograph), vial, rounding, age_years)
@@ -221,8 +223,8 @@ def _check_inputs(mg_per_kg: Decimal, weight_kg: Decimal, cap_mg_per_kg: Decimal
     guards.within(weight_kg, "weight_kg", "kg", low=low.value, high=high.value, low_source=low.source, high_source=high.source)
     guards.at_most_decimals(weight_kg, "weight_kg", WEIGHT_DECIMALS)
     guards.exact(mg_per_kg, "mg_per_kg", "mg per kg")
-    most = limits.dose_max
-    guards.within(mg_per_kg, "mg_per_kg", "mg per kg", low=Decimal(1), high=most.value, low_source=most.source, high_source=most.source)
+    least, most = limits.dose_min, limits.dose_max
+    guards.within(mg_per_kg, "mg_per_kg", "mg per kg", low=least.value, high=most.value, low_source=least.source, high_source=most.source)
     guards.exact(cap_mg_per_kg, "cap_mg_per_kg", "mg per kg")
     if mg_per_kg > cap_mg_per_kg:
         raise Refused(

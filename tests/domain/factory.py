@@ -46,6 +46,7 @@ LIMITS = {
     "shift_last_day": ("126", "days"),
     "pump_under_plan_warn_percent": ("10", "percent"),
     "syringe_below_ml": ("50", "mL"),
+    "dose_min_mg_per_kg": ("1", "mg per kg"),
     "dose_max_mg_per_kg": ("500", "mg per kg"),
     "sucrose_mg_per_ml": ("50", "mg per mL"),
 }
@@ -127,8 +128,8 @@ SUBSEQUENT = RateTable(
     LABEL,
 )
 STATEMENTS = (
-    Statement("contraindication", "hypersensitivity_cmv_ig", "Hypersensitivity to CMV immune globulin.", TABLE),
-    Statement("contraindication", "selective_iga_deficiency", "Selective IgA deficiency.", TABLE),
+    Statement("contraindication", "cmvig_hypersensitivity", "Hypersensitivity to CMV immune globulin.", TABLE),
+    Statement("contraindication", "iga_deficiency", "Selective IgA deficiency.", TABLE),
     Statement("caution", "renal_impairment", "Renal impairment: as slow as practicable.", TABLE),
 )
 
