@@ -24,6 +24,7 @@ from cmvig_site.local import credentials, databases
 from cmvig_site.local.placement import Placement, place
 from cmvig_site.local.problems import Problem
 from cmvig_site.local.processes import dies_with_us, stop, works_in
+from cmvig_site.local.project import make_state_directory
 
 START_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 30
@@ -96,7 +97,7 @@ class Server:
 
     def start(self) -> None:
         """Return once the server answers and holds the database `cmvig` with its roles. Raises Problem."""
-        self._make_state()
+        make_state_directory(self.state)
         self._placement = place(self.state / "postgres")
         self.attached = False
         deadline = time.monotonic() + self.patience_s
@@ -117,6 +118,10 @@ class Server:
         self._read_passwords()
         return not _refusal(self.url())
 
+    def is_running(self) -> bool:
+        """Whether the server we started or attached to is still there."""
+        return self.process.poll() is None if self.process else self.answers()
+
     def stop(self) -> None:
         """Stop the server if this object started it: sessions are ended, data are written. Otherwise do nothing."""
         if self.process is not None:
@@ -124,12 +129,6 @@ class Server:
             self.process = None
 
     # -- steps of a start, in their order ------------------------------------------------------------------------
-
-    def _make_state(self) -> None:
-        if not self.state.exists():
-            self.state.mkdir(parents=True)
-            # The server's account must pass through, where root steps down to one; it cannot list or read.
-            self.state.chmod(0o711 if os.geteuid() == 0 else 0o700)
 
     def _start(self, lock: int, deadline: float) -> None:
         data = self.placement.data

@@ -18,9 +18,17 @@ def state_directory() -> Path:
     return Path(os.environ.get("CMVIG_VAR") or ROOT / "var").resolve()
 
 
+def make_state_directory(state: Path) -> None:
+    """Make it if it is absent: closed to others, except that root's stepped-down server may pass through without looking."""
+    if not state.exists():
+        state.mkdir(parents=True)
+        state.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+
 def make_secret_key(state: Path) -> None:
     """Make `secret-key` (mode 0600) where neither it nor SECRET_KEY exists. The settings read it."""
     file = state / "secret-key"
+    make_state_directory(state)
     if not os.environ.get("SECRET_KEY") and not file.exists():
         write_private(file, secrets.token_urlsafe(64))
 

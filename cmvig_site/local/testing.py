@@ -23,6 +23,7 @@ TEMPLATE = "template_cmvig"
 WORKERS = 2
 # Each database a test sees is a copy of one that was prepared by these.
 PREPARATION = (("migrate", "--verbosity=0"), ("guard_database",), ("load_monograph", "--shipped"))
+STYLE_SHEETS = ("collectstatic", "--noinput", "--verbosity=0")
 PYTEST_PASSED, PYTEST_FAILED = 0, 1
 
 
@@ -56,16 +57,18 @@ def main(arguments: list[str]) -> int:
         try:
             server = stack.enter_context(throwaway_server())
         except Problem as problem:
-            missing.append(("every test that needs the database", str(problem)))
+            missing.append(("every test that needs the database", " ".join(str(problem).split())))
         else:
             if failure := _prepare(server, environment):
-                print(f"The database of the tests could not be prepared. {failure}", file=sys.stderr)
-                outcome = Outcome(failed=1)
-                print("\n".join(outcome.lines()))
-                return outcome.exit_code
+                print(f"The tests could not be prepared: {failure}", file=sys.stderr)
+                return _report(Outcome(failed=1))
             environment |= {**server.environment(), "CMVIG_TEST_TEMPLATE": TEMPLATE}
         outcome = _pytest(arguments, environment, scratch / "outcome.json")
     outcome.not_run[:0] = missing
+    return _report(outcome)
+
+
+def _report(outcome: Outcome) -> int:
     print("\n".join(outcome.lines()), flush=True)
     return outcome.exit_code
 
@@ -86,20 +89,37 @@ def _environment(scratch: Path, *, full: bool) -> dict[str, str]:
 
 
 def _prepare(server: Server, environment: dict[str, str]) -> str:
-    """Make the template: a migrated, guarded database with the shipped monograph. What went wrong, or an empty string."""
+    """Make the template: a migrated, guarded database with the shipped monograph; and collect the style sheets meanwhile.
+
+    Returns what went wrong, or an empty string.
+    """
+    styles = _Management(STYLE_SHEETS, environment)
     owner = server.url(role=credentials.OWNER)
     databases.clone(owner, template=databases.DATABASE, name=TEMPLATE)
+    environment = {**environment, **server.environment(database=TEMPLATE)}
+    failures = []
     for command in PREPARATION:
-        answer = subprocess.run(
-            [*project.MANAGE, *command],
-            env={**environment, **server.environment(database=TEMPLATE)},
-            capture_output=True,
-            text=True,
-        )
-        if answer.returncode:
-            return f"manage.py {' '.join(command)}:\n{answer.stdout}{answer.stderr}"
+        if failure := _Management(command, environment).failure():
+            failures.append(failure)
+            break
+    failures.append(styles.failure())
     databases.seal(owner, TEMPLATE)
-    return ""
+    return "\n".join(filter(None, failures))
+
+
+class _Management:
+    """One management command under way."""
+
+    def __init__(self, command: tuple[str, ...], environment: dict[str, str]) -> None:
+        self.command = command
+        self.process = subprocess.Popen(
+            [*project.MANAGE, *command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def failure(self) -> str:
+        """Wait for its end: its name and all it said if it failed, else an empty string."""
+        said = self.process.communicate()[0]
+        return f"manage.py {' '.join(self.command)}:\n{said}" if self.process.returncode else ""
 
 
 def _pytest(arguments: list[str], environment: dict[str, str], report: Path) -> Outcome:
