@@ -1,4 +1,4 @@
-"""The validation report of a run of worked cases: dated, with every version and every value compared, as text and as a page to print."""
+"""The validation report of a run of worked cases: dated, versioned, every value compared, as text and as a page to print."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 
-from .cases import CaseFile, Result, tally
+from .case_file import CaseFile
+from .cases import Result, tally
 from .units import instant_text
 
 SIGNATURE = "Reviewed by (name, signature, date):"
@@ -56,7 +57,9 @@ def as_text(report: Report) -> str:
     lines += [f"{name}: {value}" for name, value in report.facts]
     for result in report.results:
         lines += ["", f"{_verdict(result)} {result.case.case_id} (line {result.case.line}): {_inputs(result)}"]
-        lines += [f"  {'ok   ' if c.agrees else 'WRONG'} {c.column}: expected {c.expected}, got {c.got}" for c in result.comparisons]
+        lines += [
+            f"  {'ok   ' if c.agrees else 'WRONG'} {c.column}: expected {c.expected}, got {c.got}" for c in result.comparisons
+        ]
         lines += [f"  refused: {result.refusal}"] if result.refusal else []
         lines += ["  nothing was compared"] if not (result.comparisons or result.refusal) else []
     return "\n".join([*lines, "", SIGNATURE, "", tally(report.results), ""])
@@ -68,19 +71,26 @@ def as_page(report: Report) -> str:
     rows = "".join(_page_rows(result) for result in report.results)
     return (
         "<!doctype html>\n<html lang='en-US'>\n<head>\n<meta charset='utf-8'>\n<title>Validation report: worked cases</title>\n"
-        f"<style>\n{_STYLE}</style>\n</head>\n<body>\n<h1>Validation report: worked cases</h1>\n<table>\n{head}</table>\n<h2>Cases</h2>\n<table>\n"
+        f"<style>\n{_STYLE}</style>\n</head>\n<body>\n<h1>Validation report: worked cases</h1>\n<table>\n{head}</table>\n"
+        "<h2>Cases</h2>\n<table>\n"
         "<thead><tr><th>Case</th><th>Line</th><th>Input</th><th>Column</th><th>Expected</th><th>Got</th><th>Result</th></tr></thead>\n"
         f"<tbody>\n{rows}</tbody>\n</table>\n<p>{escape(tally(report.results))}</p>\n<p>{SIGNATURE}</p>\n</body>\n</html>\n"
     )
 
 
 def _page_rows(result: Result) -> str:
-    cells: list[tuple[str, str, str, str]] = [(c.column, c.expected, c.got, "ok" if c.agrees else "WRONG") for c in result.comparisons]
+    cells: list[tuple[str, str, str, str]] = [
+        (c.column, c.expected, c.got, "ok" if c.agrees else "WRONG") for c in result.comparisons
+    ]
     if result.refusal:
         cells.append(("input", "accepted", result.refusal, "REFUSED"))
     first = f"<th scope='row' rowspan='{max(len(cells), 1)}'>{escape(result.case.case_id)} {_verdict(result)}</th>"
-    first += "".join(f"<td rowspan='{max(len(cells), 1)}'>{escape(text)}</td>" for text in (str(result.case.line), _inputs(result)))
-    rows = ["".join(f"<td>{escape(text)}</td>" for text in row) for row in cells] or ["<td colspan='4'>nothing was compared</td>"]
+    first += "".join(
+        f"<td rowspan='{max(len(cells), 1)}'>{escape(text)}</td>" for text in (str(result.case.line), _inputs(result))
+    )
+    rows = ["".join(f"<td>{escape(text)}</td>" for text in row) for row in cells] or [
+        "<td colspan='4'>nothing was compared</td>"
+    ]
     kind = "" if result.passed else " class='fail'"
     return "".join(f"<tr{kind}>{first if place == 0 else ''}{row}</tr>\n" for place, row in enumerate(rows))
 

@@ -1,25 +1,16 @@
-"""A pharmacist's worked cases against the rules: a hospital's own validation, case by case.
-
-A file of cases is a table with one case a row. Its header decides the kind: a visit and a weight make a dose case, a transplant or a
-first dose a schedule case. Some columns are inputs, every other known one is expected and compared by value; an empty cell is not
-compared; columns nobody knows are left alone.
-"""
+"""A pharmacist's worked cases against the rules: a hospital's own validation, compared value by value."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from . import clock, guards
+from .case_file import EXPECTED, Case, CaseFile, Kind, Shape, Value, is_day, value_of
 from .dosing import DoseAmount, calculate_dose
 from .infusion import plan_infusion
-from .library_text import Unreadable
 from .monograph import Anchor, Monograph, Protocol
 from .reasons import Refused
 from .schedule import CourseAnchor, FirstDoseAnchor, TransplantAnchor, plan_windows
@@ -27,72 +18,7 @@ from .units import ceil_div
 
 CASES = "Case file"
 VIAL_ML = Decimal(50)  # of the column vials_50ml
-_NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,12})?", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_SEPARATORS = (",", ";", "\t")
-
-
-class Kind(StrEnum):
-    DOSE = "dose"
-    SCHEDULE = "schedule"
-
-
-class Shape(StrEnum):
-    """How a column's cells are read and compared."""
-
-    WORD = "a word"
-    NUMBER = "a number such as 187.5"
-    NUMBERS = "numbers separated by |, such as 21|42|75"
-    DAY = "a date such as 2025-01-29"
-    INSTANT = "a date and time such as 2025-01-18T10:30"
-
-
-INPUTS: dict[Kind, dict[str, Shape]] = {
-    Kind.DOSE: {
-        "organ": Shape.WORD,
-        "visit": Shape.WORD,
-        "weight_kg": Shape.NUMBER,
-        "rate_table": Shape.WORD,
-        "pump_increment_ml_per_h": Shape.NUMBER,
-    },
-    Kind.SCHEDULE: {"organ": Shape.WORD, "transplant_at": Shape.INSTANT, "timezone": Shape.WORD, "first_given_on": Shape.DAY},
-}
-EXPECTED: dict[Kind, dict[str, Shape]] = {
-    Kind.DOSE: {
-        "mg_per_kg": Shape.NUMBER,
-        "dose_mg": Shape.NUMBER,
-        "volume_ml": Shape.NUMBER,
-        "vials_50ml": Shape.NUMBER,
-        "waste_ml": Shape.NUMBER,
-        "rates_ml_per_h": Shape.NUMBERS,
-        "total_minutes": Shape.NUMBER,
-        "pump_rates_ml_per_h": Shape.NUMBERS,
-        "pump_total_minutes_rounded_up": Shape.NUMBER,
-    },
-    Kind.SCHEDULE: {"initial_closes_at": Shape.INSTANT},  # and a day for every dose code of the monograph
-}
 _RATES = ("rates_ml_per_h", "total_minutes", "pump_rates_ml_per_h", "pump_total_minutes_rounded_up")
-
-Value = Decimal | int | tuple[Decimal, ...] | date | datetime | str
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One row: its name, its line in the file, what goes in and what should come out, as written."""
-
-    case_id: str
-    line: int
-    inputs: Mapping[str, str]
-    expected: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class CaseFile:
-    """All cases of a file, and the columns that were left alone."""
-
-    kind: Kind
-    cases: tuple[Case, ...]
-    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,35 +52,6 @@ class Result:
         return f"FAIL {self.case.case_id} {'; '.join(wrong)}"
 
 
-def read_cases(text: str, monograph: Monograph) -> CaseFile:
-    """The cases of a file's text, separated by commas, semicolons or tabs.
-
-    Raises :class:`Unreadable` naming line and column: no table, no known kind, a column missing or twice, a row of another length, a
-    cell that is no number or date. Nothing is compared then.
-    """
-    rows = _rows(text)
-    _, header = next(rows, (1, []))
-    columns = [name.strip() for name in header]
-    known = {name.casefold(): name for name in columns}
-    kind = _kind(known)
-    shapes = INPUTS[kind] | EXPECTED[kind]
-    if kind is Kind.SCHEDULE:
-        shapes = shapes | {row.code: Shape.DAY for protocol in monograph.protocols for row in protocol.doses}
-    names = {name.casefold(): name for name in ("case_id", *shapes)}
-    places = {names[name.casefold()]: place for place, name in enumerate(columns) if name.casefold() in names}
-    for name in columns:
-        if name and [other.casefold() for other in columns].count(name.casefold()) > 1:
-            raise Unreadable(f"line 1, column {name}: stands twice in the header")
-    needed = ("organ", "visit", "weight_kg") if kind is Kind.DOSE else ("organ",)
-    for name in needed:
-        if name not in places:
-            raise Unreadable(f"line 1, column {name}: is missing in the header")
-    cases = tuple(_case(line, cells, columns, places, shapes, kind) for line, cells in rows)
-    if not cases:
-        raise Unreadable("line 2, column case_id: the file has a header and no case")
-    return CaseFile(kind, cases, tuple(name for name in columns if name and name.casefold() not in names))
-
-
 def check(file: CaseFile, monograph: Monograph) -> tuple[Result, ...]:
     """Every case of the file computed by the rules and compared, in the order of the file."""
     compute = _dose_values if file.kind is Kind.DOSE else _schedule_values
@@ -167,90 +64,25 @@ def tally(results: tuple[Result, ...]) -> str:
     return f"{passed} passed, {len(results) - passed} failed"
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of each row that is not empty; a leading "sep=;" of a spreadsheet is obeyed."""
-    text = text.removeprefix("\ufeff")
-    first, _, rest = text.partition("\n")
-    skipped = 0
-    if first.casefold().startswith("sep=") and len(first.strip()) == 5:
-        delimiter, text, skipped = first[4], rest, 1
-    else:
-        delimiter = max(_SEPARATORS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1 + skipped
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise Unreadable(f"line {reader.line_num + skipped}, column 1: {error}") from None
-        if any(cell.strip() for cell in cells):
-            yield line, cells
-        line = reader.line_num + 1 + skipped
-
-
-def _kind(names: Mapping[str, str]) -> Kind:
-    is_dose = "visit" in names or "weight_kg" in names
-    is_schedule = "transplant_at" in names or "first_given_on" in names
-    if is_dose == is_schedule:
-        both = "both kinds of columns" if is_dose else "neither visit and weight_kg nor transplant_at or first_given_on"
-        raise Unreadable(f"line 1, column 1: the header has {both}, so the kind of case is not clear")
-    return Kind.DOSE if is_dose else Kind.SCHEDULE
-
-
-def _case(line: int, cells: list[str], columns: list[str], places: Mapping[str, int], shapes: Mapping[str, Shape], kind: Kind) -> Case:
-    if len(cells) < len(columns):
-        raise Unreadable(f"line {line}, column {columns[len(cells)]}: the row ends before it")
-    if any(cell.strip() for cell in cells[len(columns) :]):
-        raise Unreadable(f"line {line}, column {len(columns) + 1}: the row goes on after the last column of the header")
-    words = {name: cells[place].strip() for name, place in places.items()}
-    case_id = words.pop("case_id", "") or f"line-{line}"
-    filled = {name: word for name, word in words.items() if word}
-    for name, word in filled.items():
-        try:
-            _value(word, shapes[name])
-        except ValueError:
-            raise Unreadable(f"line {line}, column {name}: {word!r} is not {shapes[name]}") from None
-    inputs = {name: word for name, word in filled.items() if name in INPUTS[kind]}
-    return Case(case_id, line, inputs, {name: word for name, word in filled.items() if name not in inputs})
-
-
-def _value(word: str, shape: Shape) -> Value:
-    """A cell's value; ValueError when it is not of its shape."""
-    if shape is Shape.NUMBER:
-        return _number(word)
-    if shape is Shape.NUMBERS:
-        return tuple(_number(part.strip()) for part in word.split("|"))
-    if shape is Shape.DAY:
-        if not _DAY.fullmatch(word):
-            raise ValueError(word)
-        return date.fromisoformat(word)
-    if shape is Shape.INSTANT:
-        return datetime.fromisoformat(word)
-    return word
-
-
-def _number(word: str) -> Decimal:
-    if not _NUMBER.fullmatch(word):
-        raise ValueError(word)
-    return Decimal(word)
-
-
 def _checked(case: Case, kind: Kind, values: Iterator[tuple[str, Value]]) -> Result:
     """Compares what came out with what was expected; a refusal keeps what was computed before it."""
     got: dict[str, Value] = {}
     refusal = ""
     try:
-        for column, value in values:
-            got[column] = value
+        for column, value in values:  # what came out before a refusal is still compared
+            got |= {column: value}
     except Refused as refused:
         refusal = refused.sentence
     except OverflowError:
         refusal = "the dates run beyond the calendar."
     zone_name = case.inputs.get("timezone", "UTC")
     comparisons = tuple(
-        Comparison(column, word, _written(got.get(column)), _agrees(word, EXPECTED[kind].get(column, Shape.DAY), got.get(column), zone_name))
+        Comparison(
+            column,
+            word,
+            _written(got.get(column)),
+            _agrees(word, EXPECTED[kind].get(column, Shape.DAY), got.get(column), zone_name),
+        )
         for column, word in case.expected.items()
         if column in got or not refusal
     )
@@ -259,7 +91,7 @@ def _checked(case: Case, kind: Kind, values: Iterator[tuple[str, Value]]) -> Res
 
 def _agrees(word: str, shape: Shape, got: Value | None, zone_name: str) -> bool:
     if shape is not Shape.INSTANT:
-        return _value(word, shape) == got
+        return value_of(word, shape) == got
     try:
         return _instant(word, zone_name) == got
     except Refused:  # a wall-clock time that this zone does not have
@@ -279,7 +111,7 @@ def _written(value: Value | None) -> str:
 
 
 def _protocol(case: Case, monograph: Monograph) -> Protocol:
-    """The protocol that an organ of the file stands for: a protocol's own code, or the one enabled protocol for adults with that organ."""
+    """The protocol an organ of the file stands for: a protocol's own code, or the one enabled protocol for adults."""
     organ = _needed(case, "organ").casefold()
     enabled = [protocol for protocol in monograph.protocols if protocol.enabled]
     found = [protocol for protocol in enabled if protocol.code == organ] or [
@@ -289,9 +121,25 @@ def _protocol(case: Case, monograph: Monograph) -> Protocol:
         return found[0]
     if found:
         codes = ", ".join(protocol.code for protocol in found)
-        raise Refused("organ_not_clear", f"organ {organ!r} fits several protocols ({codes}): write the protocol's code.", source=CASES, field="organ", value=organ, limit=codes)
-    known = ", ".join(sorted({organ for protocol in enabled for organ in protocol.organs} | {protocol.code for protocol in enabled}))
-    raise Refused("unknown_organ", f"organ {organ!r} is not known; known are {known}.", source=CASES, field="organ", value=organ, limit=known)
+        raise Refused(
+            "organ_not_clear",
+            f"organ {organ!r} fits several protocols ({codes}): write the protocol's code.",
+            source=CASES,
+            field="organ",
+            value=organ,
+            limit=codes,
+        )
+    known = ", ".join(
+        sorted({organ for protocol in enabled for organ in protocol.organs} | {protocol.code for protocol in enabled})
+    )
+    raise Refused(
+        "unknown_organ",
+        f"organ {organ!r} is not known; known are {known}.",
+        source=CASES,
+        field="organ",
+        value=organ,
+        limit=known,
+    )
 
 
 def _needed(case: Case, column: str) -> str:
@@ -307,7 +155,14 @@ def _dose_values(case: Case, monograph: Monograph) -> Iterator[tuple[str, Value]
     row = next((row for row in protocol.doses if row.code.casefold() == visit.casefold()), None)
     if row is None:
         known = ", ".join(row.code for row in protocol.doses)
-        raise Refused("unknown_visit", f"visit {visit!r} is not one of {protocol.title}: {known}.", source=CASES, field="visit", value=visit, limit=known)
+        raise Refused(
+            "unknown_visit",
+            f"visit {visit!r} is not one of {protocol.title}: {known}.",
+            source=CASES,
+            field="visit",
+            value=visit,
+            limit=known,
+        )
     vial = next((vial for vial in monograph.product.vials if vial.volume_ml == VIAL_ML), None)
     dose = calculate_dose(
         mg_per_kg=row.mg_per_kg,
@@ -334,9 +189,18 @@ def _rate_values(case: Case, monograph: Monograph, dose: DoseAmount) -> Iterator
     table = next((table for table in monograph.rate_tables if table.code == code), None)
     if table is None:
         known = ", ".join(table.code for table in monograph.rate_tables)
-        raise Refused("unknown_rate_table", f"rate_table {code!r} is not one of {known}.", source=CASES, field="rate_table", value=code, limit=known)
+        raise Refused(
+            "unknown_rate_table",
+            f"rate_table {code!r} is not one of {known}.",
+            source=CASES,
+            field="rate_table",
+            value=code,
+            limit=known,
+        )
     increment = case.inputs.get("pump_increment_ml_per_h")
-    plan = plan_infusion(dose=dose, table=table, monograph=monograph, pump_increment_ml_per_h=Decimal(increment) if increment else None)
+    plan = plan_infusion(
+        dose=dose, table=table, monograph=monograph, pump_increment_ml_per_h=Decimal(increment) if increment else None
+    )
     yield "rates_ml_per_h", plan.exact_rates_ml_per_h
     yield "total_minutes", plan.total_minutes
     yield "pump_rates_ml_per_h", plan.pump_rates_ml_per_h
@@ -350,7 +214,7 @@ def _schedule_values(case: Case, monograph: Monograph) -> Iterator[tuple[str, Va
     if protocol.anchor is Anchor.TRANSPLANT:
         zone_name = _needed(case, "timezone")
         transplant_at = _needed(case, "transplant_at")
-        anchor = TransplantAnchor(_instant(transplant_at, zone_name), zone_name, time_known=not _DAY.fullmatch(transplant_at))
+        anchor = TransplantAnchor(_instant(transplant_at, zone_name), zone_name, time_known=not is_day(transplant_at))
     else:
         zone_name = case.inputs.get("timezone", "UTC")
         anchor = FirstDoseAnchor(date.fromisoformat(_needed(case, "first_given_on")), zone_name)
@@ -366,7 +230,7 @@ def _instant(word: str, zone_name: str) -> datetime:
 
     A day alone is the start of that day.
     """
-    if _DAY.fullmatch(word):
+    if is_day(word):
         return clock.day_start(date.fromisoformat(word), guards.zone(zone_name))
     at = datetime.fromisoformat(word)
     if at.utcoffset() is not None:

@@ -1,16 +1,17 @@
 """What a monograph must hold before anyone may plan from it: the same questions for a file, a draft and a publication.
 
-Bounds here are guards against slips of the hand (hazard H10), not clinical advice: a site may shorten a limit of the label, never
-stretch it. :func:`problems` finds everything wrong with a monograph, each by its key path, value, limit and reason.
+Bounds here are guards against slips of the hand (hazard H10), not clinical advice: a site may shorten a limit of the label,
+never stretch it. :func:`problems` finds everything wrong with a monograph, each by its key path, value, limit and reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import pairwise
 from typing import NamedTuple
 
-from .monograph import Anchor, Limit, Monograph, Product, Protocol, ProtocolDose, RateTable
+from .monograph import Anchor, Limit, Monograph, Product, Protocol, ProtocolDose, RateTable, Source
 from .reasons import Refused
 from .units import number, with_unit
 
@@ -43,28 +44,28 @@ def _bound(unit: str, low: str, high: str) -> Bound:
 
 # Every limit that the rules refer to by code. A monograph has each of them, and no other.
 LIMITS: dict[str, Bound] = {
-    "max_rate_ml_per_h": _bound("mL/h", "1", "75"),
-    "max_rate_mg_per_kg_per_h": _bound("mg/kg/h", "1", "60"),
-    "label_max_mg_per_kg": _bound("mg/kg", "1", "500"),
-    "sucrose_mg_per_ml": _bound("mg/mL", "0", "200"),
+    "max_rate_ml_per_h": _bound("mL per h", "1", "75"),
+    "max_rate_mg_per_kg_per_h": _bound("mg per kg per h", "1", "60"),
+    "label_max_mg_per_kg": _bound("mg per kg", "1", "500"),
+    "sucrose_mg_per_ml": _bound("mg per mL", "0", "200"),
     "begin_within_h": _bound("h", "1", "6"),
     "finish_within_h": _bound("h", "1", "12"),
     "initial_table_after_days": _bound("days", "7", "56"),
-    "dose_min_mg_per_kg": _bound("mg/kg", "1", "500"),
-    "dose_max_mg_per_kg": _bound("mg/kg", "1", "500"),
+    "dose_min_mg_per_kg": _bound("mg per kg", "1", "500"),
+    "dose_max_mg_per_kg": _bound("mg per kg", "1", "500"),
     "weight_min_kg": _bound("kg", "0.3", "20"),
     "weight_max_kg": _bound("kg", "50", "400"),
-    "weight_change_percent": _bound("%", "1", "10"),
+    "weight_change_percent": _bound("percent", "1", "10"),
     "weight_stale_days_first": _bound("days", "1", "28"),
     "weight_stale_days_later": _bound("days", "1", "56"),
     "weight_two_decimals_below_kg": _bound("kg", "0", "20"),
-    "pump_increment_ml_per_h": _bound("mL/h", "0.01", "5"),
-    "pump_under_plan_warn_percent": _bound("%", "1", "50"),
+    "pump_increment_ml_per_h": _bound("mL per h", "0.01", "5"),
+    "pump_under_plan_warn_percent": _bound("percent", "1", "50"),
     "draw_increment_ml": _bound("mL", "0.01", "1"),
     "draw_increment_small_ml": _bound("mL", "0.01", "0.1"),
     "syringe_below_ml": _bound("mL", "0", "100"),
     "volume_over_ordered_ml": _bound("mL", "0", "10"),
-    "renal_note_mg_per_kg": _bound("mg/kg", "1", "2000"),
+    "renal_note_mg_per_kg": _bound("mg per kg", "1", "2000"),
     "creatinine_max_age_h": _bound("h", "1", "72"),
     "observation_min": _bound("min", "0", "240"),
     "observation_first_min": _bound("min", "0", "480"),
@@ -73,7 +74,7 @@ LIMITS: dict[str, Bound] = {
     "vaccine_label_months": _bound("months", "3", "24"),
     "vaccine_acip_months": _bound("months", "6", "24"),
     "vaccine_high_dose_months": _bound("months", "8", "24"),
-    "vaccine_high_dose_mg_per_kg": _bound("mg/kg", "1", "400"),
+    "vaccine_high_dose_mg_per_kg": _bound("mg per kg", "1", "400"),
     "prior_cmvig_days": _bound("days", "1", "60"),
     "prior_immune_globulin_days": _bound("days", "1", "180"),
     "exchange_before_h": _bound("h", "1", "168"),
@@ -103,11 +104,13 @@ def problems(monograph: Monograph) -> tuple[Refused, ...]:
     )
 
 
-def _refused(code: str, field: str, sentence: str, value: object, limit: object, source: object = GUARD) -> Refused:
-    return Refused(code, sentence, source=source, field=field, value=value, limit=limit)  # type: ignore[arg-type]
+def _refused(code: str, field: str, sentence: str, value: object, limit: object, source: Source | str = GUARD) -> Refused:
+    return Refused(code, sentence, source=source, field=field, value=value, limit=limit)
 
 
-def _outside(field: str, value: Decimal, low: Decimal, high: Decimal, unit: str, source: object = GUARD) -> Iterator[Refused]:
+def _outside(
+    field: str, value: Decimal, low: Decimal, high: Decimal, unit: str, source: Source | str = GUARD
+) -> Iterator[Refused]:
     if value < low:
         yield _refused("below_limit", field, f"{with_unit(value, unit)} is below {with_unit(low, unit)}.", value, low, source)
     if value > high:
@@ -115,7 +118,9 @@ def _outside(field: str, value: Decimal, low: Decimal, high: Decimal, unit: str,
 
 
 def _product(product: Product) -> Iterator[Refused]:
-    yield from _outside("product.concentration_mg_per_ml", product.concentration_mg_per_ml, Decimal(1), Decimal(200), "mg/mL")
+    yield from _outside(
+        "product.concentration_mg_per_ml", product.concentration_mg_per_ml, Decimal(1), Decimal(200), "mg per mL"
+    )
     if not product.vials:
         yield _refused("missing", "product.vial", "The product has no vial size.", "none", "at least one")
     for index, vial in enumerate(product.vials):
@@ -123,41 +128,54 @@ def _product(product: Product) -> Iterator[Refused]:
         yield from _outside(f"{path}.volume_ml", vial.volume_ml, Decimal(1), Decimal(1000), "mL")
         content_mg = vial.volume_ml * product.concentration_mg_per_ml
         if vial.content_mg != content_mg:
-            sentence = f"{with_unit(vial.volume_ml, 'mL')} at this concentration hold {with_unit(content_mg, 'mg')}, not {with_unit(vial.content_mg, 'mg')}."
+            volume, content = with_unit(vial.volume_ml, "mL"), with_unit(vial.content_mg, "mg")
+            sentence = f"{volume} at this concentration hold {with_unit(content_mg, 'mg')}, not {content}."
             yield _refused("content_does_not_fit", f"{path}.content_mg", sentence, vial.content_mg, content_mg)
 
 
 def _protocol(protocol: Protocol, limits: dict[str, Decimal]) -> Iterator[Refused]:
     path = f"protocol.{protocol.code}"
-    yield from _outside(f"{path}.cap_mg_per_kg", protocol.cap_mg_per_kg, DOSE_MIN_MG_PER_KG, DOSE_MAX_MG_PER_KG, "mg/kg")
+    yield from _outside(f"{path}.cap_mg_per_kg", protocol.cap_mg_per_kg, DOSE_MIN_MG_PER_KG, DOSE_MAX_MG_PER_KG, "mg per kg")
     label_max = limits.get("label_max_mg_per_kg", DOSE_MAX_MG_PER_KG)
     if not protocol.off_label and label_max < protocol.cap_mg_per_kg <= DOSE_MAX_MG_PER_KG:
-        sentence = f"{with_unit(protocol.cap_mg_per_kg, 'mg/kg')} is above the label's {with_unit(label_max, 'mg/kg')} per infusion; such a protocol is off-label."
+        cap, label = with_unit(protocol.cap_mg_per_kg, "mg per kg"), with_unit(label_max, "mg per kg")
+        sentence = f"{cap} is above the label's {label} per infusion; such a protocol is off-label."
         yield _refused("above_label", f"{path}.cap_mg_per_kg", sentence, protocol.cap_mg_per_kg, label_max)
     if not protocol.organs:
         yield _refused("missing", f"{path}.organs", "The protocol names no organ.", "none", "at least one")
     for organ in protocol.organs:
         if organ not in ORGANS:
-            yield _refused("unknown_word", f"{path}.organs", f"{organ!r} is not an organ of the list.", organ, ", ".join(ORGANS))
+            yield _refused(
+                "unknown_word", f"{path}.organs", f"{organ!r} is not an organ of the list.", organ, ", ".join(ORGANS)
+            )
     if protocol.population not in POPULATIONS:
-        yield _refused("unknown_word", f"{path}.population", f"{protocol.population!r} is not a population.", protocol.population, ", ".join(POPULATIONS))
+        yield _refused(
+            "unknown_word",
+            f"{path}.population",
+            f"{protocol.population!r} is not a population.",
+            protocol.population,
+            ", ".join(POPULATIONS),
+        )
     if not protocol.doses:
         yield _refused("missing", f"{path}.dose", "The protocol has no dose.", "none", "at least one")
     codes = [row.code for row in protocol.doses]
     for index, row in enumerate(protocol.doses):
         yield from _dose(protocol, row, f"{path}.dose[{index}]", codes, limits)
         if row.code in codes[:index]:
-            yield _refused("twice", f"{path}.dose[{index}].code", f"{row.code} stands twice in this protocol.", row.code, "once")
+            yield _refused(
+                "twice", f"{path}.dose[{index}].code", f"{row.code} stands twice in this protocol.", row.code, "once"
+            )
     yield from _neighbors(protocol)
 
 
 def _dose(protocol: Protocol, row: ProtocolDose, path: str, codes: list[str], limits: dict[str, Decimal]) -> Iterator[Refused]:
     low = max(limits.get("dose_min_mg_per_kg", DOSE_MIN_MG_PER_KG), DOSE_MIN_MG_PER_KG)
     high = min(limits.get("dose_max_mg_per_kg", DOSE_MAX_MG_PER_KG), DOSE_MAX_MG_PER_KG)
-    outside = tuple(_outside(f"{path}.mg_per_kg", row.mg_per_kg, low, high, "mg/kg"))
+    outside = tuple(_outside(f"{path}.mg_per_kg", row.mg_per_kg, low, high, "mg per kg"))
     yield from outside
     if not outside and row.mg_per_kg > protocol.cap_mg_per_kg:
-        sentence = f"{row.code}: {with_unit(row.mg_per_kg, 'mg/kg')} is above this protocol's cap of {with_unit(protocol.cap_mg_per_kg, 'mg/kg')} per infusion."
+        dose, cap = with_unit(row.mg_per_kg, "mg per kg"), with_unit(protocol.cap_mg_per_kg, "mg per kg")
+        sentence = f"{row.code}: {dose} is above this protocol's cap of {cap} per infusion."
         yield _refused("above_cap", f"{path}.mg_per_kg", sentence, row.mg_per_kg, protocol.cap_mg_per_kg, protocol.cap_source)
     for name, days, most in (
         ("offset_days", row.offset_days, COURSE_MAX_DAYS),
@@ -165,43 +183,77 @@ def _dose(protocol: Protocol, row: ProtocolDose, path: str, codes: list[str], li
         ("closes_days_after", row.closes_days_after, WINDOW_MAX_DAYS),
     ):
         yield from _outside(f"{path}.{name}", Decimal(days), Decimal(0), Decimal(most), "days")
-    yield from _outside(f"{path}.min_interval_hours", Decimal(row.min_interval_hours), Decimal(0), Decimal(28 * HOURS_PER_DAY), "h")
+    yield from _outside(
+        f"{path}.min_interval_hours", Decimal(row.min_interval_hours), Decimal(0), Decimal(28 * HOURS_PER_DAY), "h"
+    )
     if row.closes_after_hours is not None:
         yield from _outside(f"{path}.closes_after_hours", Decimal(row.closes_after_hours), Decimal(1), Decimal(72), "h")
         if row.offset_days or row.opens_days_before or row.closes_days_after or protocol.anchor is not Anchor.TRANSPLANT:
-            sentence = f"{row.code}: a window in hours runs from the transplant itself; days before, after or off it do not go with it."
+            sentence = f"{row.code}: a window in hours runs from the transplant itself, with no days before, after or off it."
             yield _refused("two_windows", f"{path}.closes_after_hours", sentence, row.closes_after_hours, "no window in days")
     elif row.opens_days_before > row.offset_days:
-        yield _refused("window_before_anchor", f"{path}.opens_days_before", f"{row.code}: the window would open before the anchor.", row.opens_days_before, row.offset_days)
+        yield _refused(
+            "window_before_anchor",
+            f"{path}.opens_days_before",
+            f"{row.code}: the window would open before the anchor.",
+            row.opens_days_before,
+            row.offset_days,
+        )
     if row.latest_late_day is not None and row.latest_late_day < _closes_day(row):
         sentence = f"{row.code}: day {row.latest_late_day} lies before the window closes on day {_closes_day(row)}."
         yield _refused("late_day_in_window", f"{path}.latest_late_day", sentence, row.latest_late_day, _closes_day(row))
     if row.alternative_of and (row.alternative_of == row.code or row.alternative_of not in codes):
-        yield _refused("unknown_word", f"{path}.alternative_of", f"{row.code}: there is no other row {row.alternative_of!r} here.", row.alternative_of, ", ".join(codes))
+        yield _refused(
+            "unknown_word",
+            f"{path}.alternative_of",
+            f"{row.code}: there is no other row {row.alternative_of!r} here.",
+            row.alternative_of,
+            ", ".join(codes),
+        )
     if (row.repeats or row.alternative_of) and not row.optional:
-        yield _refused("not_optional", f"{path}.optional", f"{row.code}: a row that repeats or stands in for another is optional.", False, True)
+        yield _refused(
+            "not_optional",
+            f"{path}.optional",
+            f"{row.code}: a row that repeats or stands in for another is optional.",
+            False,
+            True,
+        )
 
 
 def _neighbors(protocol: Protocol) -> Iterator[Refused]:
     """Each fixed row against the next: in order, windows apart, late limits and intervals that leave the next one possible."""
     fixed = [(index, row) for index, row in enumerate(protocol.doses) if not (row.repeats or row.alternative_of)]
-    for (_, row), (index, following) in zip(fixed, fixed[1:], strict=False):
+    for (_, row), (index, following) in pairwise(fixed):
         path = f"protocol.{protocol.code}.dose[{index}]"
         names = f"{following.code} after {row.code}"
         if following.offset_days <= row.offset_days:
-            yield _refused("order", f"{path}.offset_days", f"{names}: day {following.offset_days} does not come after day {row.offset_days}.", following.offset_days, row.offset_days + 1)
+            yield _refused(
+                "order",
+                f"{path}.offset_days",
+                f"{names}: day {following.offset_days} does not come after day {row.offset_days}.",
+                following.offset_days,
+                row.offset_days + 1,
+            )
             continue
         opens_day = following.offset_days - following.opens_days_before
         if opens_day <= _closes_day(row):
             sentence = f"{names}: the window opens on day {opens_day}, while {row.code} is open to day {_closes_day(row)}."
-            yield _refused("windows_overlap", f"{path}.opens_days_before", sentence, following.opens_days_before, following.offset_days - _closes_day(row) - 1, following.window_source)
+            yield _refused(
+                "windows_overlap",
+                f"{path}.opens_days_before",
+                sentence,
+                following.opens_days_before,
+                following.offset_days - _closes_day(row) - 1,
+                following.window_source,
+            )
         spacing_h = (following.offset_days - row.offset_days) * HOURS_PER_DAY
         if following.min_interval_hours > spacing_h:
             sentence = f"{names}: {following.min_interval_hours} h at least, but the targets lie {spacing_h} h apart."
             yield _refused("interval_too_long", f"{path}.min_interval_hours", sentence, following.min_interval_hours, spacing_h)
         if row.latest_late_day is not None and row.latest_late_day >= following.offset_days:
             late = f"protocol.{protocol.code}.dose[{protocol.doses.index(row)}].latest_late_day"
-            sentence = f"{row.code}: day {row.latest_late_day} is not before the target of {following.code}, day {following.offset_days}."
+            target = f"the target of {following.code}, day {following.offset_days}"
+            sentence = f"{row.code}: day {row.latest_late_day} is not before {target}."
             yield _refused("late_day_too_late", late, sentence, row.latest_late_day, following.offset_days - 1)
 
 
@@ -228,9 +280,9 @@ def _rate_table(table: RateTable, limits: dict[str, Decimal]) -> Iterator[Refuse
     before = Decimal(0)
     for index, step in enumerate(table.steps):
         rate = f"{path}.step[{index}].mg_per_kg_per_h"
-        yield from _outside(rate, step.mg_per_kg_per_h, Decimal("0.1"), most, "mg/kg/h", table.source)
+        yield from _outside(rate, step.mg_per_kg_per_h, Decimal("0.1"), most, "mg per kg per h", table.source)
         if step.mg_per_kg_per_h < before:
-            sentence = f"Step {index + 1} falls from {number(before)} to {with_unit(step.mg_per_kg_per_h, 'mg/kg/h')}."
+            sentence = f"Step {index + 1} falls from {number(before)} to {with_unit(step.mg_per_kg_per_h, 'mg per kg per h')}."
             yield _refused("rate_falls", rate, sentence, step.mg_per_kg_per_h, before)
         before = step.mg_per_kg_per_h
         minutes = f"{path}.step[{index}].minutes"
@@ -265,7 +317,13 @@ def _pairs(limits: dict[str, Decimal]) -> Iterator[Refused]:
         ("vaccine_acip_months", "vaccine_high_dose_months"),
     ):
         if small in limits and large in limits and limits[small] > limits[large]:
-            yield _refused("order", f"limit.{small}.value", f"{number(limits[small])} is above {large}, {number(limits[large])}.", limits[small], limits[large])
+            yield _refused(
+                "order",
+                f"limit.{small}.value",
+                f"{number(limits[small])} is above {large}, {number(limits[large])}.",
+                limits[small],
+                limits[large],
+            )
 
 
 def _lists(monograph: Monograph) -> Iterator[Refused]:
@@ -290,4 +348,3 @@ def _unique(path: str, key: str, codes: list[str]) -> Iterator[Refused]:
     for index, code in enumerate(codes):
         if code in codes[:index]:
             yield _refused("twice", f"{path}[{index}].{key}", f"{code} stands twice.", code, "once")
-

@@ -1,7 +1,7 @@
-"""The monograph as a text file: TOML in, values out, and back to the same bytes. The format is told in docs/monograph-format.md.
+"""The monograph as a text file: TOML in, values out, and back to the same bytes. docs/monograph-format.md tells the format.
 
-Strict on purpose: an unknown key, a missing source or a number out of its range refuses the whole file, by key path. Text in, text
-out: reading and writing files is the caller's.
+Strict on purpose: an unknown key, a missing source or a number out of its range refuses the whole file, by key path. Text in,
+text out: reading and writing files is the caller's.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ class _Table:
         self._taken.add(key)
         if key not in self._data:
             if default is REQUIRED:
-                raise self._refusal("missing_source" if key.endswith("source") else "missing", key, f"{key} is missing.", "none", word)
+                raise self._refusal(
+                    "missing_source" if key.endswith("source") else "missing", key, f"{key} is missing.", "none", word
+                )
             return default
         value = self._data[key]
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
@@ -109,7 +111,9 @@ class _Table:
     def code(self, key: str, most: int = 40) -> str:
         value = self.text(key, most)
         if not CODE.fullmatch(value):
-            raise self._refusal("not_a_code", key, f"{key} is letters, digits, - and _, beginning with a letter.", value, "a code")
+            raise self._refusal(
+                "not_a_code", key, f"{key} is letters, digits, - and _, beginning with a letter.", value, "a code"
+            )
         return value
 
     def word(self, key: str, words: Iterable[str], default: Any = REQUIRED) -> str:
@@ -133,7 +137,9 @@ class _Table:
         if not value.is_finite():
             raise self._refusal("not_a_number", key, f"{key} must be a number.", str(value), "a number")
         if decimals(value) > places:
-            raise self._refusal("too_many_decimals", key, f"{key} has more than {places} decimals.", str(value), f"{places} decimals")
+            raise self._refusal(
+                "too_many_decimals", key, f"{key} has more than {places} decimals.", str(value), f"{places} decimals"
+            )
         if abs(value) >= 10**whole_digits:
             raise self._refusal("above_limit", key, f"{key} is beyond anything this drug needs.", str(value), 10**whole_digits)
         return value
@@ -141,7 +147,9 @@ class _Table:
     def whole(self, key: str, default: Any = REQUIRED) -> Any:
         value = self._take(key, (int,), "a whole number", default)
         if value is not None and not 0 <= value < 10_000:
-            raise self._refusal("below_limit" if value < 0 else "above_limit", key, f"{key} is from 0 to 9,999.", value, "0 to 9,999")
+            raise self._refusal(
+                "below_limit" if value < 0 else "above_limit", key, f"{key} is from 0 to 9,999.", value, "0 to 9,999"
+            )
         return value
 
     def texts(self, key: str, most: int) -> tuple[str, ...]:
@@ -165,7 +173,9 @@ class _Table:
         outer = self.table(key)
         for code in outer._data:
             if not CODE.fullmatch(code) or len(code) > 40:
-                raise outer._refusal("not_a_code", code, "A code is letters, digits, - and _, beginning with a letter.", code, "a code")
+                raise outer._refusal(
+                    "not_a_code", code, "A code is letters, digits, - and _, beginning with a letter.", code, "a code"
+                )
         return outer.done(tuple(build(outer.table(code), code) for code in outer._data))
 
     def rows(self, key: str, build: Callable[[_Table], Value]) -> tuple[Value, ...]:
@@ -279,16 +289,26 @@ def _dose(table: _Table) -> ProtocolDose:
 
 
 def _rate_table(table: _Table, code: str) -> RateTable:
-    return table.done(RateTable(code=code, title=table.text("title", SHORT), steps=table.rows("step", _step), source=table.source()))
+    return table.done(
+        RateTable(code=code, title=table.text("title", SHORT), steps=table.rows("step", _step), source=table.source())
+    )
 
 
 def _step(table: _Table) -> RateStep:
-    return table.done(RateStep(mg_per_kg_per_h=table.number("mg_per_kg_per_h", 2, 4), minutes=table.number("minutes", 1, 5, None)))
+    return table.done(
+        RateStep(mg_per_kg_per_h=table.number("mg_per_kg_per_h", 2, 4), minutes=table.number("minutes", 1, 5, None))
+    )
 
 
 def _limit(table: _Table, code: str) -> Limit:
     return table.done(
-        Limit(code=code, title=table.text("title", 160), value=table.number("value", 3, 6), unit=table.text("unit", 20), source=table.source())
+        Limit(
+            code=code,
+            title=table.text("title", 160),
+            value=table.number("value", 3, 6),
+            unit=table.text("unit", 20),
+            source=table.source(),
+        )
     )
 
 
@@ -314,7 +334,12 @@ def _reaction(table: _Table) -> ReactionTerm:
 
 def _statement(table: _Table) -> Statement:
     return table.done(
-        Statement(kind=table.word("kind", checks.STATEMENT_KINDS), code=table.code("code"), sentence=table.text("sentence", None), source=table.source())
+        Statement(
+            kind=table.word("kind", checks.STATEMENT_KINDS),
+            code=table.code("code"),
+            sentence=table.text("sentence", None),
+            source=table.source(),
+        )
     )
 
 

@@ -23,22 +23,47 @@ class Unreadable(ValueError):
 
 def write(monograph: Monograph) -> str:
     """Canonical TOML, in the order of the values; keys that hold their default are left out."""
-    lines = [HEADER.rstrip("\n"), "", *_pairs(title=monograph.title, what_changed=monograph.what_changed), *_product(monograph.product)]
+    lines = [
+        HEADER.rstrip("\n"),
+        "",
+        *_pairs(title=monograph.title, what_changed=monograph.what_changed),
+        *_product(monograph.product),
+    ]
     for protocol in monograph.protocols:
         lines += _protocol(protocol)
     for table in monograph.rate_tables:
         lines += _rate_table(table)
     for limit in monograph.limits:
-        lines += ["", f"[limit.{limit.code}]", *_pairs(title=limit.title, value=limit.value, unit=limit.unit, source=limit.source)]
+        lines += [
+            "",
+            f"[limit.{limit.code}]",
+            *_pairs(title=limit.title, value=limit.value, unit=limit.unit, source=limit.source),
+        ]
     for section in monograph.sections:
-        lines += ["", f"[section.{section.code}]", *_pairs(title=section.title), f"text = {_passage(section.text)}", *_pairs(source=section.source)]
+        lines += [
+            "",
+            f"[section.{section.code}]",
+            *_pairs(title=section.title),
+            f"text = {_passage(section.text)}",
+            *_pairs(source=section.source),
+        ]
     for row in monograph.questions:
         lines += ["", "[[question]]", *_pairs(question=row.question, answer=row.answer, source=row.source)]
     for term in monograph.reactions:
-        pairs = _pairs(term=term.term, explanation=term.explanation or None, seriousness=term.seriousness, frequency=term.frequency, source=term.source)
+        pairs = _pairs(
+            term=term.term,
+            explanation=term.explanation or None,
+            seriousness=term.seriousness,
+            frequency=term.frequency,
+            source=term.source,
+        )
         lines += ["", "[[reaction]]", *pairs]
     for statement in monograph.statements:
-        lines += ["", "[[statement]]", *_pairs(kind=statement.kind, code=statement.code, sentence=statement.sentence, source=statement.source)]
+        lines += [
+            "",
+            "[[statement]]",
+            *_pairs(kind=statement.kind, code=statement.code, sentence=statement.sentence, source=statement.source),
+        ]
     for reason in monograph.reasons:
         pairs = _pairs(kind=reason.kind, code=reason.code, sentence=reason.sentence, needs_text=reason.needs_text or None)
         lines += ["", "[[reason]]", *pairs]
@@ -192,7 +217,7 @@ def line_of(text: str, path: str) -> int | None:
 
 
 def _table_path(name: str, is_row: bool, counts: dict[str, int]) -> str:
-    """The path of a heading, with the index of the row it opens: the third [[protocol.kidney.dose]] is ``protocol.kidney.dose[2]``."""
+    """The path of a heading, with the index of its row: the third [[protocol.kidney.dose]] is ``protocol.kidney.dose[2]``."""
     if not is_row:
         return name
     index = counts.get(name, 0)

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
-from django.db.utils import ConnectionDoesNotExist
-from django.core.exceptions import ImproperlyConfigured
 
+from regimens.domain.case_file import read_cases
 from regimens.domain.case_report import Report, as_page, as_text
-from regimens.domain.cases import check, read_cases, tally
+from regimens.domain.cases import check, tally
 from regimens.domain.library_file import dump, parse
 from regimens.domain.library_text import Unreadable, decoded
 from regimens.domain.monograph import Monograph
@@ -26,7 +26,7 @@ PASSED, FAILED, UNREADABLE = 0, 1, 2
 
 
 class Command(BaseCommand):
-    help = "Checks a CSV of worked cases against the published monograph. 0: all passed, 1: some failed, 2: the file cannot be read."
+    help = "Checks a CSV of worked cases against the published monograph. 0: all passed, 1: some failed, 2: unreadable."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -36,7 +36,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
-        name, monograph = ("shipped with release " + RELEASE, parse(SHIPPED.read_text("utf-8"))) if options["library"] else _published()
+        name, monograph = (
+            ("shipped with release " + RELEASE, parse(SHIPPED.read_text("utf-8"))) if options["library"] else _published()
+        )
         try:
             raw = path.read_bytes()
             file = read_cases(decoded(raw), monograph)
@@ -49,7 +51,9 @@ class Command(BaseCommand):
             self.stdout.write(str(result))
         if options["report"]:
             checksum = hashlib.sha256(dump(monograph).encode()).hexdigest()
-            report = Report(datetime.now(UTC), RELEASE, name, checksum, path.name, hashlib.sha256(raw).hexdigest(), file, results)
+            report = Report(
+                datetime.now(UTC), RELEASE, name, checksum, path.name, hashlib.sha256(raw).hexdigest(), file, results
+            )
             for written in _write(report, options["report"]):
                 self.stderr.write(f"report: {written}")
         self.stdout.write(tally(results))
@@ -61,7 +65,7 @@ def _published() -> tuple[str, Monograph]:
     """The published monograph and its name; without one there is nothing to check against."""
     try:
         published = library.Monograph.objects.filter(state=library.Monograph.State.PUBLISHED).first()
-    except (DatabaseError, ConnectionDoesNotExist, ImproperlyConfigured) as error:
+    except (DatabaseError, ImproperlyConfigured) as error:
         raise CommandError(f"The database cannot be read: {error}", returncode=UNREADABLE) from None
     if published is None:
         raise CommandError("No monograph is published; --library checks against the shipped file.", returncode=UNREADABLE)
