@@ -28,6 +28,7 @@ class Administration(models.Model):
     volume_ml = models.DecimalField("volume given", max_digits=7, decimal_places=2, null=True, blank=True)
     vial_entered_at = models.DateTimeField(null=True, blank=True)
     sheet_code = models.CharField(max_length=9, blank=True)
+    rate_table = models.CharField(max_length=20, blank=True, help_text="The table the steps were planned by, at the start")
     given_by = models.ForeignKey(Membership, PROTECT, related_name="+")
     flags = models.JSONField(default=list, help_text="Departures from the plan, as codes")
     reason = models.CharField(max_length=300, blank=True)
@@ -42,6 +43,10 @@ class Administration(models.Model):
     # After "entered in error" the dose stays disputed until another person says given or not given.
     dispute_settled_at = models.DateTimeField(null=True, blank=True)
     dispute_settled_by = models.ForeignKey(Membership, PROTECT, null=True, blank=True, related_name="+")
+    dispute_outcome = models.CharField(
+        max_length=10, blank=True, choices=[("given", "Given: to be recorded correctly"), ("not_given", "Not given")]
+    )
+    dispute_reason = models.CharField(max_length=300, blank=True)
     version = models.PositiveIntegerField(default=1)
 
     class Meta:
@@ -62,6 +67,17 @@ class Administration(models.Model):
             CheckConstraint(
                 condition=Q(dispute_settled_by=None) | ~Q(dispute_settled_by=F("recorded_by")),
                 name="dispute_is_settled_by_another_person",
+            ),
+            CheckConstraint(
+                condition=Q(dispute_settled_by=None) | ~Q(dispute_settled_by=F("error_by")),
+                name="dispute_is_not_settled_by_who_raised_it",
+            ),
+            CheckConstraint(
+                condition=Q(dispute_settled_at__isnull=True, dispute_settled_by__isnull=True, dispute_outcome="")
+                | Q(dispute_settled_at__isnull=False, dispute_settled_by__isnull=False, error_at__isnull=False)
+                & Q(dispute_outcome__in=["given", "not_given"])
+                & ~Q(dispute_reason=""),
+                name="settled_dispute_says_what_who_when_why",
             ),
         ]
         indexes = [
