@@ -1,6 +1,6 @@
-"""The shipped monograph: one file, its path and the release it belongs to."""
+"""The shipped monograph: one file, and the checksum by which an installation knows it."""
 
 from pathlib import Path
 
-RELEASE = "0.1.0"
 SHIPPED = Path(__file__).with_name("cmvig.toml")
+SHIPPED_SHA256 = "40caea3c4eb6bf63e5afe8f9588ea8017d0aac50e9c17cf34905a34223bc362c"

@@ -13,13 +13,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from patients.audit import app_version
 from regimens.domain.case_file import read_cases
 from regimens.domain.case_report import Report, as_page, as_text
 from regimens.domain.cases import check, tally
 from regimens.domain.library_file import dump, parse
 from regimens.domain.library_text import Unreadable, decoded
 from regimens.domain.monograph import Monograph
-from regimens.library import RELEASE, SHIPPED
+from regimens.library import SHIPPED
 from regimens.models import library
 
 PASSED, FAILED, UNREADABLE = 0, 1, 2
@@ -37,7 +38,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
         name, monograph = (
-            ("shipped with release " + RELEASE, parse(SHIPPED.read_text("utf-8"))) if options["library"] else _published()
+            ("shipped with release " + app_version(), parse(SHIPPED.read_text("utf-8"))) if options["library"] else _published()
         )
         try:
             raw = path.read_bytes()
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         if options["report"]:
             checksum = hashlib.sha256(dump(monograph).encode()).hexdigest()
             report = Report(
-                datetime.now(UTC), RELEASE, name, checksum, path.name, hashlib.sha256(raw).hexdigest(), file, results
+                datetime.now(UTC), app_version(), name, checksum, path.name, hashlib.sha256(raw).hexdigest(), file, results
             )
             for written in _write(report, options["report"]):
                 self.stderr.write(f"report: {written}")
