@@ -1,4 +1,5 @@
-"""What happens to a plan when something about it changes: a late referral, a corrected transplant time, a shift, a day on which the clinic is closed.
+"""What happens to a plan when something about it changes: a late referral, a corrected transplant time, a shift, a day on which
+the clinic is closed.
 
 Nothing here changes a dose that was given; differences are shown, people decide.
 """
@@ -19,7 +20,9 @@ from .units import WEEKDAYS
 
 @dataclass(frozen=True, slots=True)
 class LateStart:
-    """One dose of a patient who came late: to give here, given elsewhere, or not given before referral (never "missed" and never made up)."""
+    """One dose of a patient who came late: to give here, given elsewhere, or not given before referral (never "missed" and
+    never made up).
+    """
 
     window: Window
     is_before_referral: bool
@@ -28,15 +31,25 @@ class LateStart:
     working: Derivation
 
 
-def mark_before_referral(windows: Sequence[Window], referred_at: datetime, given_outside: Collection[str] = ()) -> tuple[LateStart, ...]:
-    """Each window as it stands at referral. A window in hours that is already shut asks at once, unless its dose was given elsewhere.
+def mark_before_referral(
+    windows: Sequence[Window], referred_at: datetime, given_outside: Collection[str] = ()
+) -> tuple[LateStart, ...]:
+    """Each window as it stands at referral. A window in hours that is already shut asks at once, unless its dose was given
+    elsewhere.
 
     Refused: a code in ``given_outside`` that the plan lacks.
     """
     referred = guards.instant(referred_at, "referred_at")
     unknown = sorted(set(given_outside) - {window.code for window in windows})
     if unknown:
-        raise Refused("unknown_dose", f"The plan has no dose {unknown[0]}.", source="Late start", field="given_outside", value=unknown[0], limit=", ".join(w.code for w in windows))
+        raise Refused(
+            "unknown_dose",
+            f"The plan has no dose {unknown[0]}.",
+            source="Late start",
+            field="given_outside",
+            value=unknown[0],
+            limit=", ".join(w.code for w in windows),
+        )
     rows = []
     for window in windows:
         given = window.code in given_outside
@@ -47,13 +60,23 @@ def mark_before_referral(windows: Sequence[Window], referred_at: datetime, given
             sentence = "not given here: before referral"
         else:
             sentence = "to give here"
-        rows.append(LateStart(window, shut and not given, given, shut and not given and window.in_hours, Derivation((("R-WIN-5", sentence + " on {}", (referred,), SITE_POLICY),))))
+        rows.append(
+            LateStart(
+                window,
+                shut and not given,
+                given,
+                shut and not given and window.in_hours,
+                Derivation((("R-WIN-5", sentence + " on {}", (referred,), SITE_POLICY),)),
+            )
+        )
     return tuple(rows)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowChange:
-    """How one dose's window differs between two plans. ``is_kept`` marks a dose that was given: its record stands, only its timing may read differently."""
+    """How one dose's window differs between two plans. ``is_kept`` marks a dose that was given: its record stands, only its
+    timing may read differently.
+    """
 
     code: str
     old: Window | None
@@ -67,15 +90,24 @@ class WindowChange:
     @property
     def is_changed(self) -> bool:
         """False when nothing about the dose moved."""
-        return self.old is None or self.new is None or bool(self.moved_days or self.closes_moved_by or self.old.opens_at != self.new.opens_at)
+        return (
+            self.old is None
+            or self.new is None
+            or bool(self.moved_days or self.closes_moved_by or self.old.opens_at != self.new.opens_at)
+        )
 
 
 def compare_windows(
-    old: Sequence[Window], new: Sequence[Window], given_codes: Collection[str] = (), given_at: Mapping[str, datetime] | None = None
+    old: Sequence[Window],
+    new: Sequence[Window],
+    given_codes: Collection[str] = (),
+    given_at: Mapping[str, datetime] | None = None,
 ) -> tuple[WindowChange, ...]:
-    """The difference between two plans of one course, dose by dose in the order of the new plan, then what only the old one had.
+    """The difference between two plans of one course, dose by dose in the order of the new plan, then what only the old one
+    had.
 
-    Doses in ``given_codes`` or ``given_at`` are kept; with ``given_at`` (start instants by code) the timing by either plan is told.
+    Doses in ``given_codes`` or ``given_at`` are kept; with ``given_at`` (start instants by code) the timing by either plan is
+    told.
     """
     starts = given_at or {}
     before = {window.code: window for window in old}
@@ -84,23 +116,32 @@ def compare_windows(
     changes = []
     for code in codes:
         was, now, started = before.get(code), after.get(code), starts.get(code)
-        both = was is not None and now is not None
+        moved_days, closes_moved_by = 0, timedelta(0)
+        if was is not None and now is not None:
+            moved_days, closes_moved_by = (now.target_on - was.target_on).days, now.closes_at - was.closes_at
         changes.append(
             WindowChange(
-                code, was, now, code in given_codes or code in starts,
-                (now.target_on - was.target_on).days if both else 0,
-                now.closes_at - was.closes_at if both else timedelta(0),
+                code,
+                was,
+                now,
+                code in given_codes or code in starts,
+                moved_days,
+                closes_moved_by,
                 window_timing(was, started) if was is not None and started is not None else None,
                 window_timing(now, started) if now is not None and started is not None else None,
             )
-        )  # fmt: skip
+        )
     return tuple(changes)
 
 
 def window_timing(window: Window, started_at: datetime) -> Timing:
     """Early, on time, late or outside, for a start in a window."""
     return timing(
-        started_at=started_at, opens_at=window.opens_at, target_at=window.target_at, overdue_at=window.overdue_at, closes_at=window.closes_at
+        started_at=started_at,
+        opens_at=window.opens_at,
+        target_at=window.target_at,
+        overdue_at=window.overdue_at,
+        closes_at=window.closes_at,
     )
 
 
@@ -109,7 +150,13 @@ def shift_window(window: Window, days: int) -> Window:
     zone = guards.zone(window.zone_name)
     on = window.target_on + timedelta(days=days)
     if window.in_hours:
-        raise Refused("hours_do_not_shift", f"{window.title} runs in hours from the transplant and cannot be shifted.", source=window.row.window_source, field="days", value=days)
+        raise Refused(
+            "hours_do_not_shift",
+            f"{window.title} runs in hours from the transplant and cannot be shifted.",
+            source=window.row.window_source,
+            field="days",
+            value=days,
+        )
     working = window.working + Derivation((("R-WIN-6", "moved by {} to {}", ((days, "days"), on), SITE_POLICY),))
     return replace(
         window,
@@ -124,7 +171,9 @@ def shift_window(window: Window, days: int) -> Window:
 
 @dataclass(frozen=True, slots=True)
 class DayHint:
-    """The weekday of a target, whether the clinic is closed then, and open days in the window instead, nearest first. Nothing moves by itself."""
+    """The weekday of a target, whether the clinic is closed then, and open days in the window instead, nearest first. Nothing
+    moves by itself.
+    """
 
     target_on: date
     weekday: str
@@ -133,7 +182,9 @@ class DayHint:
 
 
 def day_hint(window: Window, *, closed_days: Collection[date] = (), closed_weekdays: Collection[int] = (5, 6)) -> DayHint:
-    """The hint for one window; ``closed_weekdays`` count from Monday = 0. Days are the window's own: a dose in hours has its calendar days too."""
+    """The hint for one window; ``closed_weekdays`` count from Monday = 0. Days are the window's own: a dose in hours has its
+    calendar days too.
+    """
 
     def is_closed(on: date) -> bool:
         return on in closed_days or on.weekday() in closed_weekdays

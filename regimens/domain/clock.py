@@ -23,11 +23,12 @@ def local_day(at: datetime, zone_name: str) -> date:
 def day_start(on: date, zone: tzinfo) -> datetime:
     """The first instant of a calendar day in a zone, in UTC.
 
-    Where midnight does not exist (clocks go forward over it) it is the moment after the gap; where it comes twice, the first of the two.
+    Where midnight does not exist (clocks go forward over it) it is the moment after the gap; where it comes twice, the first of
+    the two.
     """
-    midnight = datetime(on.year, on.month, on.day, tzinfo=zone)
+    midnight = datetime(on.year, on.month, on.day, 0, 0, 0, 0, zone)
     offset = midnight.utcoffset()
-    later = midnight.replace(fold=1).utcoffset()
+    later = datetime(on.year, on.month, on.day, 0, 0, 0, 0, zone, fold=1).utcoffset()
     assert offset is not None and later is not None  # a zone always knows its offset
     if offset >= later:
         return (midnight - offset).replace(tzinfo=UTC)
@@ -48,7 +49,8 @@ def _first_instant_after_gap(on: date, zone: tzinfo, before: datetime, after: da
 def local_instant(on: date, at: time, zone_name: str, fold: int | None = None) -> datetime:
     """The UTC instant of a wall-clock time.
 
-    Refused ("gap_hour") for a time the clocks jump over, and ("repeated_hour") for one that comes twice until ``fold`` says which:
+    Refused ("gap_hour") for a time the clocks jump over, and ("repeated_hour") for one that comes twice until ``fold`` says
+    which:
     0 the first, 1 the second. ``fold`` on an ordinary time changes nothing.
     """
     zone = guards.zone(zone_name)
@@ -60,13 +62,19 @@ def local_instant(on: date, at: time, zone_name: str, fold: int | None = None) -
         raise Refused(
             "gap_hour",
             f"{shown} does not exist in {zone_name}: the clocks go forward over it.",
-            source="Time rules", field="at", value=shown, limit="a time that exists",
-        )  # fmt: skip
+            source="Time rules",
+            field="at",
+            value=shown,
+            limit="a time that exists",
+        )
     if first > second and fold not in (0, 1):
         raise Refused(
             "repeated_hour",
             f"{shown} comes twice in {zone_name}, as the clocks go back: choose the first or the second.",
-            source="Time rules", field="at", value=shown, limit="first or second",
-        )  # fmt: skip
+            source="Time rules",
+            field="at",
+            value=shown,
+            limit="first or second",
+        )
     offset = second if first > second and fold == 1 else first
     return (wall - offset).replace(tzinfo=UTC)

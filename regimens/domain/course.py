@@ -1,4 +1,6 @@
-"""A whole course in one go: every dose with its window, its amount and its rates, for the preview, the saved plan and the validation pack alike."""
+"""A whole course in one go: every dose with its window, its amount and its rates, for the preview, the saved plan and the
+validation pack alike.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from .schedule import CourseAnchor, Window, plan_windows
 
 @dataclass(frozen=True, slots=True)
 class CourseRow:
-    """One dose of a course as planned now: ``table_code`` is the rate table it takes when every dose before it is given as planned."""
+    """One dose of a course as planned now: ``table_code`` is the rate table it takes when every dose before it is given as
+    planned.
+    """
 
     window: Window
     dose: DoseAmount
@@ -42,10 +46,16 @@ def plan_course(
 ) -> tuple[CourseRow, ...]:
     """All doses of a protocol for a weight. Refusals are those of ``plan_windows``, ``calculate_dose`` and ``plan_infusion``.
 
-    The first dose takes the initial rate table unless ``had_cmv_ig_before``; a later one the initial table again where the days between targets pass the limit.
+    The first dose takes the initial rate table unless ``had_cmv_ig_before``; a later one the initial table again where the days
+    between targets pass the limit.
     """
     windows = plan_windows(
-        protocol, anchor, centre_zone=centre_zone, chosen_optional=chosen_optional, repeat_dates=repeat_dates, review_on=review_on
+        protocol,
+        anchor,
+        centre_zone=centre_zone,
+        chosen_optional=chosen_optional,
+        repeat_dates=repeat_dates,
+        review_on=review_on,
     )
     amounts, rates = dose_limits(monograph), infusion_limits(monograph)
     initial, subsequent = monograph.rate_table("initial"), monograph.rate_table("subsequent")
@@ -64,8 +74,19 @@ def plan_course(
             table = initial if (window.target_on - previous_on).days > long_gap_days else subsequent
         previous_on = window.target_on
         dose = amount(
-            window.mg_per_kg, weight_kg, protocol.cap_mg_per_kg, window.row.source, protocol.cap_source, monograph, amounts, None, rounding, age_years
+            window.mg_per_kg,
+            weight_kg,
+            protocol.cap_mg_per_kg,
+            window.row.source,
+            protocol.cap_source,
+            monograph,
+            amounts,
+            None,
+            rounding,
+            age_years,
         )
-        infusion = steps_for(dose, table, rates, increment, ceiling_mg_per_kg_per_h, rates.begin_within.value, rates.finish_within.value)
+        infusion = steps_for(
+            dose, table, rates, increment, ceiling_mg_per_kg_per_h, rates.begin_within.value, rates.finish_within.value
+        )
         rows.append(CourseRow(window, dose, infusion, table.code))
     return tuple(rows)

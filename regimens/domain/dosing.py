@@ -1,6 +1,7 @@
 """How much: mg per kg times the weight, exact; the volume and the vials that hold it; never above the cap, never rounded up.
 
-Vials are supply, not dose. Where a site chooses to round to whole vials the order says so, and both figures are kept (workflow rule W1.16).
+Vials are supply, not dose. Where a site chooses to round to whole vials the order says so, and both figures are kept (workflow
+rule W1.16).
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
 from . import guards
-from .monograph import Limit, Monograph, Protocol, ProtocolDose, Source, VialSize
+from .monograph import Limit, Monograph, Product, Protocol, ProtocolDose, Source, VialSize
 from .reasons import ARITHMETIC, SITE_POLICY, Derivation, Part, Refused
-from .units import ceil_div, number, with_unit
+from .units import number, with_unit
 
 HUNDREDTH = Decimal("0.01")
 HUNDRED = Decimal(100)
@@ -61,8 +62,10 @@ class VialRounding:
 class DoseAmount:
     """One dose in mg, mL and vials.
 
-    ``calculated_mg`` is mg per kg × weight; ``dose_mg`` is what is to be given (the same, unless rounded to vials). ``volume_ml`` holds ``dose_mg`` at the
-    nominal concentration; ``draw_ml`` is what can be drawn and goes into the pump, rounded down. ``whole_vials`` are used up entirely; of one more,
+    ``calculated_mg`` is mg per kg × weight; ``dose_mg`` is what is to be given (the same, unless rounded to vials).
+    ``volume_ml`` holds ``dose_mg`` at the
+    nominal concentration; ``draw_ml`` is what can be drawn and goes into the pump, rounded down. ``whole_vials`` are used up
+    entirely; of one more,
     ``last_vial_ml`` is used (0 when the vials come out even). ``waste_ml`` is left over in all.
     """
 
@@ -115,7 +118,9 @@ class DoseAmount:
 
     @property
     def vial_line(self) -> str:
-        """The line that keeps a whole last vial from being hung (hazard H49): which vials go in whole, and how much of the last."""
+        """The line that keeps a whole last vial from being hung (hazard H49): which vials go in whole, and how much of the
+        last.
+        """
         discard = with_unit(self.waste_ml, "mL")
         if not self.last_vial_ml:
             return "The vial whole." if self.vials == 1 else f"Vials 1–{self.vials} whole."
@@ -128,11 +133,26 @@ class DoseAmount:
 
 
 def dose_for(
-    *, protocol: Protocol, row: ProtocolDose, weight_kg: Decimal, monograph: Monograph, rounding: VialRounding | None = None, age_years: int | None = None
+    *,
+    protocol: Protocol,
+    row: ProtocolDose,
+    weight_kg: Decimal,
+    monograph: Monograph,
+    rounding: VialRounding | None = None,
+    age_years: int | None = None,
 ) -> DoseAmount:
     """The dose of one row of a protocol at a weight. Refusals as in ``calculate_dose``."""
     return amount(
-        row.mg_per_kg, weight_kg, protocol.cap_mg_per_kg, row.source, protocol.cap_source, monograph, dose_limits(monograph), None, rounding, age_years
+        row.mg_per_kg,
+        weight_kg,
+        protocol.cap_mg_per_kg,
+        row.source,
+        protocol.cap_source,
+        monograph,
+        dose_limits(monograph),
+        None,
+        rounding,
+        age_years,
     )
 
 
@@ -150,11 +170,23 @@ def calculate_dose(
 ) -> DoseAmount:
     """The dose for mg per kg at a weight in kg, with volume, vials and waste, by the limits of the monograph.
 
-    Refused with field, value, limit and source: a value that is not an exact number, a weight outside the limits or with too many decimals, mg per kg outside
+    Refused with field, value, limit and source: a value that is not an exact number, a weight outside the limits or with too
+    many decimals, mg per kg outside
     the monograph's limits or above the protocol's cap (hazard H09), rounding to vials that cannot be done.
     mg and mL that need more than two decimals are taken down to two, and the working says so.
     """
-    return amount(mg_per_kg, weight_kg, cap_mg_per_kg, dose_source, cap_source, monograph, dose_limits(monograph), vial, rounding, age_years)
+    return amount(
+        mg_per_kg,
+        weight_kg,
+        cap_mg_per_kg,
+        dose_source,
+        cap_source,
+        monograph,
+        dose_limits(monograph),
+        vial,
+        rounding,
+        age_years,
+    )
 
 
 def amount(
@@ -172,74 +204,165 @@ def amount(
     """``calculate_dose`` with the limits already read: for whole courses."""
     _check_inputs(mg_per_kg, weight_kg, cap_mg_per_kg, cap_source, limits)
     product = monograph.product
-    size = vial or product.vials[0]
+    vial_ml = (vial or product.vials[0]).volume_ml
     concentration = product.concentration_mg_per_ml
-    product_mg = mg_per_kg * weight_kg
-    calculated_mg = _two_decimals(product_mg)
-    parts: tuple[Part, ...] = (
-        ("R-DOSE-1", "{} × {} = {}", ((mg_per_kg, "mg per kg"), (weight_kg, "kg"), (product_mg, "mg")), dose_source),
-        ("R-DOSE-2", "{} is not above the cap of {} per infusion", ((mg_per_kg, "mg per kg"), (cap_mg_per_kg, "mg per kg")), cap_source),
-    )
-    if calculated_mg != product_mg:
-        parts += (("R-DOSE-8", "taken down to {}", ((calculated_mg, "mg"),), SITE_POLICY),)
-    dose_mg = calculated_mg
+    dose_mg = calculated_mg = _two_decimals(mg_per_kg * weight_kg)
+    rounded: tuple[Part, ...] = ()
     if rounding is not None:
-        dose_mg, step = _to_whole_vials(calculated_mg, weight_kg, cap_mg_per_kg, cap_source, size.volume_ml * concentration, rounding, age_years)
-        parts += (step,)
-    full_volume_ml = dose_mg / concentration
-    volume_ml = _two_decimals(full_volume_ml)
-    parts += (("R-DOSE-3", "{} ÷ {} = {}", ((dose_mg, "mg"), (concentration, "mg per mL"), (volume_ml, "mL")), product.source),)
-    if volume_ml != full_volume_ml:
-        parts += (("R-DOSE-8", "taken down to {}", ((volume_ml, "mL"),), SITE_POLICY),)
+        dose_mg, rounded = _to_whole_vials(
+            calculated_mg, weight_kg, cap_mg_per_kg, cap_source, vial_ml * concentration, rounding, age_years
+        )
+    volume_ml = _two_decimals(dose_mg / concentration)
     draw = limits.draw_increment_small if weight_kg < limits.two_decimals_below.value else limits.draw_increment
     draw_ml = volume_ml // draw.value * draw.value
     if not draw_ml:
-        raise Refused("too_small_to_draw", f"{with_unit(volume_ml, 'mL')} is less than the {with_unit(draw.value, 'mL')} that can be drawn.", source=draw.source, field="weight_kg", value=volume_ml, limit=draw.value)
-    vial_ml = size.volume_ml
-    vials = ceil_div(draw_ml, vial_ml)
+        raise Refused(
+            "too_small_to_draw",
+            f"{with_unit(volume_ml, 'mL')} is less than the {with_unit(draw.value, 'mL')} that can be drawn.",
+            source=draw.source,
+            field="weight_kg",
+            value=volume_ml,
+            limit=draw.value,
+        )
     whole_vials = int(draw_ml // vial_ml)
-    last_vial_ml = draw_ml % vial_ml
+    last_vial_ml = draw_ml - whole_vials * vial_ml
+    vials = whole_vials + 1 if last_vial_ml else whole_vials
     waste_ml = vials * vial_ml - draw_ml
-    parts += (
-        ("R-DOSE-4", "drawn down to {}: {}", ((draw.value, "mL"), (draw_ml, "mL")), draw.source),
-        ("R-DOSE-5", "{} in vials of {}: {}, {} left over", ((draw_ml, "mL"), (vial_ml, "mL"), vials, (waste_ml, "mL")), ARITHMETIC),
+    working = Derivation.later(
+        _parts,
+        mg_per_kg,
+        weight_kg,
+        cap_mg_per_kg,
+        dose_source,
+        cap_source,
+        product,
+        draw,
+        rounded,
+        dose_mg,
+        volume_ml,
+        draw_ml,
+        vial_ml,
+        vials,
     )
     return DoseAmount(
-        mg_per_kg, weight_kg, cap_mg_per_kg, calculated_mg, dose_mg, volume_ml, draw_ml, vials, vial_ml, whole_vials, last_vial_ml, waste_ml,
-        concentration, limits.sucrose_mg_per_ml, rounding is not None and dose_mg != calculated_mg, Derivation(parts),
-    )  # fmt: skip
+        mg_per_kg,
+        weight_kg,
+        cap_mg_per_kg,
+        calculated_mg,
+        dose_mg,
+        volume_ml,
+        draw_ml,
+        vials,
+        vial_ml,
+        whole_vials,
+        last_vial_ml,
+        waste_ml,
+        concentration,
+        limits.sucrose_mg_per_ml,
+        dose_mg != calculated_mg,
+        working,
+    )
+
+
+def _parts(
+    mg_per_kg: Decimal,
+    weight_kg: Decimal,
+    cap_mg_per_kg: Decimal,
+    dose_source: Source | str,
+    cap_source: Source | str,
+    product: Product,
+    draw: Limit,
+    rounded: tuple[Part, ...],
+    dose_mg: Decimal,
+    volume_ml: Decimal,
+    draw_ml: Decimal,
+    vial_ml: Decimal,
+    vials: int,
+) -> tuple[Part, ...]:
+    """The working of an amount: multiplied, held to the cap, rounded if ordered, divided, drawn down, put into vials."""
+    product_mg, concentration = mg_per_kg * weight_kg, product.concentration_mg_per_ml
+    parts: list[Part] = [
+        ("R-DOSE-1", "{} × {} = {}", ((mg_per_kg, "mg per kg"), (weight_kg, "kg"), (product_mg, "mg")), dose_source),
+        (
+            "R-DOSE-2",
+            "{} is not above the cap of {} per infusion",
+            ((mg_per_kg, "mg per kg"), (cap_mg_per_kg, "mg per kg")),
+            cap_source,
+        ),
+    ]
+    if _two_decimals(product_mg) != product_mg:
+        parts.append(("R-DOSE-8", "taken down to {}", ((_two_decimals(product_mg), "mg"),), SITE_POLICY))
+    parts += rounded
+    parts.append(
+        (
+            "R-DOSE-3",
+            "{} ÷ {} = {}",
+            ((dose_mg, "mg"), (concentration, "mg per mL"), (dose_mg / concentration, "mL", 4)),
+            product.source,
+        )
+    )
+    if volume_ml * concentration != dose_mg:
+        parts.append(("R-DOSE-8", "taken down to {}", ((volume_ml, "mL"),), SITE_POLICY))
+    parts.append(("R-DOSE-4", "drawn down to {}: {}", ((draw.value, "mL"), (draw_ml, "mL")), draw.source))
+    left_over = vials * vial_ml - draw_ml
+    parts.append(
+        (
+            "R-DOSE-5",
+            "{} in vials of {}: {}, {} left over",
+            ((draw_ml, "mL"), (vial_ml, "mL"), vials, (left_over, "mL")),
+            ARITHMETIC,
+        )
+    )
+    return tuple(parts)
 
 
 def _two_decimals(value: Decimal) -> Decimal:
     """Down to 0.01, the finest that is stored, printed and signed: one number everywhere."""
-    exponent = value.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return value if exponent >= -2 else value.quantize(HUNDREDTH, ROUND_FLOOR)
+    floored = value.quantize(HUNDREDTH, ROUND_FLOOR)
+    return value if floored == value else floored
 
 
-def _check_inputs(mg_per_kg: Decimal, weight_kg: Decimal, cap_mg_per_kg: Decimal, cap_source: Source | str, limits: DoseLimits) -> None:
+def _check_inputs(
+    mg_per_kg: Decimal, weight_kg: Decimal, cap_mg_per_kg: Decimal, cap_source: Source | str, limits: DoseLimits
+) -> None:
     guards.exact(weight_kg, "weight_kg", "kg")
-    low, high = limits.weight_min, limits.weight_max
-    guards.within(weight_kg, "weight_kg", "kg", low=low.value, high=high.value, low_source=low.source, high_source=high.source)
+    guards.within(weight_kg, "weight_kg", "kg", limits.weight_min, limits.weight_max)
     guards.at_most_decimals(weight_kg, "weight_kg", WEIGHT_DECIMALS)
     guards.exact(mg_per_kg, "mg_per_kg", "mg per kg")
-    least, most = limits.dose_min, limits.dose_max
-    guards.within(mg_per_kg, "mg_per_kg", "mg per kg", low=least.value, high=most.value, low_source=least.source, high_source=most.source)
+    guards.within(mg_per_kg, "mg_per_kg", "mg per kg", limits.dose_min, limits.dose_max)
     guards.exact(cap_mg_per_kg, "cap_mg_per_kg", "mg per kg")
     if mg_per_kg > cap_mg_per_kg:
         raise Refused(
             "over_cap",
             f"{with_unit(mg_per_kg, 'mg per kg')} is above the cap of {with_unit(cap_mg_per_kg, 'mg per kg')} per infusion.",
-            source=cap_source, field="mg_per_kg", value=mg_per_kg, limit=cap_mg_per_kg,
-        )  # fmt: skip
+            source=cap_source,
+            field="mg_per_kg",
+            value=mg_per_kg,
+            limit=cap_mg_per_kg,
+        )
 
 
 def _to_whole_vials(
-    ordered_mg: Decimal, weight_kg: Decimal, cap_mg_per_kg: Decimal, cap_source: Source | str, vial_mg: Decimal, rounding: VialRounding, age_years: int | None
-) -> tuple[Decimal, Part]:
-    """The nearest whole number of vials within the site's percent; a tie goes down; what would pass the cap goes down or is left exact."""
+    ordered_mg: Decimal,
+    weight_kg: Decimal,
+    cap_mg_per_kg: Decimal,
+    cap_source: Source | str,
+    vial_mg: Decimal,
+    rounding: VialRounding,
+    age_years: int | None,
+) -> tuple[Decimal, tuple[Part, ...]]:
+    """The nearest whole number of vials within the site's percent; a tie goes down; what would pass the cap goes down or is
+    left exact.
+    """
     if age_years is None or age_years < ADULT_AGE_YEARS:
-        raise Refused("rounding_under_18", "Doses are not rounded to vials under 18 years, nor where the age is not known.", source=SITE_POLICY, field="rounding", value="" if age_years is None else age_years, limit=ADULT_AGE_YEARS)
+        raise Refused(
+            "rounding_under_18",
+            "Doses are not rounded to vials under 18 years, nor where the age is not known.",
+            source=SITE_POLICY,
+            field="rounding",
+            value="" if age_years is None else age_years,
+            limit=ADULT_AGE_YEARS,
+        )
     guards.positive(rounding.max_percent, "rounding.max_percent", "percent")
     cap_mg = cap_mg_per_kg * weight_kg
     below = ordered_mg // vial_mg * vial_mg
@@ -249,10 +372,14 @@ def _to_whole_vials(
         if 0 < vial_total <= cap_mg and distance * HUNDRED <= rounding.max_percent * ordered_mg:
             allowed.append((distance, vial_total))
     if not allowed:
-        return ordered_mg, ("R-DOSE-7", "no whole number of vials lies within {} percent and under the cap of {}: exact dose", (rounding.max_percent, (cap_mg, "mg")), cap_source)
-    rounded = min(allowed)[1]
-    percent = (rounded - ordered_mg) * HUNDRED / ordered_mg
-    return rounded, ("R-DOSE-6", "rounded to whole vials: {} for {} ordered ({} percent, {} allowed)", ((rounded, "mg"), (ordered_mg, "mg"), number(percent, 2), rounding.max_percent), SITE_POLICY)
+        why = "no whole number of vials lies within {} percent and under the cap of {}: exact dose"
+        return ordered_mg, (("R-DOSE-7", why, (rounding.max_percent, (cap_mg, "mg")), cap_source),)
+    rounded_mg = min(allowed)[1]
+    percent = (rounded_mg - ordered_mg) * HUNDRED / ordered_mg
+    why = "rounded to whole vials: {} for {} ordered ({} percent, {} allowed)"
+    return rounded_mg, (
+        ("R-DOSE-6", why, ((rounded_mg, "mg"), (ordered_mg, "mg"), number(percent, 2), rounding.max_percent), SITE_POLICY),
+    )
 
 
 def needs_recalculation(*, planned_weight_kg: Decimal, latest_weight_kg: Decimal, percent: Limit) -> bool:

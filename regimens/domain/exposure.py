@@ -1,4 +1,6 @@
-"""How much immune globulin a patient has had in the last days, per kg: what every decision about a further dose is shown beside."""
+"""How much immune globulin a patient has had in the last days, per kg: what every decision about a further dose is shown
+beside.
+"""
 
 from __future__ import annotations
 
@@ -47,12 +49,23 @@ def rolling(
     sucrose_mg_per_ml: Decimal | None = None,
     plus_mg_per_kg: Decimal = Decimal(0),
 ) -> Exposure:
-    """What started in the ``days`` × 24 h up to and including ``at``, plus a dose considered for then. A start exactly that long ago no longer counts."""
+    """What started in the ``days`` × 24 h up to and including ``at``, plus a dose considered for then. A start exactly that
+    long ago no longer counts.
+    """
     now = guards.instant(at, "at")
     since = now - timedelta(days=days)
     recent = [dose for dose in given if since < dose.started_at <= now]
     total = sum((dose.mg_per_kg for dose in recent), plus_mg_per_kg)
     volume = total / concentration_mg_per_ml
     sucrose = None if sucrose_mg_per_ml is None else volume * sucrose_mg_per_ml
-    working = Derivation((("R-EXP-1", "{} in {} days, {} doses and what is considered now", ((total, "mg per kg", 2), days, len(recent)), ARITHMETIC),))
+    working = Derivation(
+        (
+            (
+                "R-EXP-1",
+                "{} in {} days, {} doses and what is considered now",
+                ((total, "mg per kg", 2), days, len(recent)),
+                ARITHMETIC,
+            ),
+        )
+    )
     return Exposure(days, len(recent), total, volume, sucrose, working)

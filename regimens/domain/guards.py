@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from .monograph import Limit, Source
+from .monograph import Limit
 from .reasons import Refused
-from .units import decimals, number, with_unit
+from .units import number, with_unit
 
 ENTRY = "Rules for entering numbers"
 
@@ -17,37 +17,67 @@ def exact(value: object, field: str, unit: str = "") -> Decimal:
     """The value itself when it is a finite Decimal; a float, a string or NaN is Refused ("not_a_decimal")."""
     if isinstance(value, Decimal) and value.is_finite():
         return value
-    raise Refused("not_a_decimal", f"{field}: {value!r} is not an exact number{' of ' + unit if unit else ''}.", source=ENTRY, field=field, value=str(value), limit="an exact number")
+    raise Refused(
+        "not_a_decimal",
+        f"{field}: {value!r} is not an exact number{' of ' + unit if unit else ''}.",
+        source=ENTRY,
+        field=field,
+        value=str(value),
+        limit="an exact number",
+    )
 
 
 def positive(value: object, field: str, unit: str) -> Decimal:
     """A Decimal above zero, or Refused ("not_positive")."""
     amount = exact(value, field, unit)
     if amount <= 0:
-        raise Refused("not_positive", f"{field}: {with_unit(amount, unit)} must be more than 0.", source=ENTRY, field=field, value=amount, limit="more than 0")
+        raise Refused(
+            "not_positive",
+            f"{field}: {with_unit(amount, unit)} must be more than 0.",
+            source=ENTRY,
+            field=field,
+            value=amount,
+            limit="more than 0",
+        )
     return amount
 
 
-def within(value: Decimal, field: str, unit: str, *, low: Decimal, high: Decimal, low_source: Source | str, high_source: Source | str) -> Decimal:
+def within(value: Decimal, field: str, unit: str, low: Limit, high: Limit) -> Decimal:
     """The value when low ≤ value ≤ high; else Refused ("below_limit", "above_limit") with the limit and its source."""
-    if value < low:
-        raise Refused("below_limit", f"{field}: {with_unit(value, unit)} is below {with_unit(low, unit)}.", source=low_source, field=field, value=value, limit=low)
-    if value > high:
-        raise Refused("above_limit", f"{field}: {with_unit(value, unit)} is above {with_unit(high, unit)}.", source=high_source, field=field, value=value, limit=high)
+    if value < low.value:
+        words = f"{field}: {with_unit(value, unit)} is below {with_unit(low.value, unit)}."
+        raise Refused("below_limit", words, source=low.source, field=field, value=value, limit=low.value)
+    if value > high.value:
+        words = f"{field}: {with_unit(value, unit)} is above {with_unit(high.value, unit)}."
+        raise Refused("above_limit", words, source=high.source, field=field, value=value, limit=high.value)
     return value
 
 
 def at_most_decimals(value: Decimal, field: str, places: int) -> Decimal:
     """The value when it needs no more than so many decimals; else Refused ("too_many_decimals")."""
-    if decimals(value) > places:
-        raise Refused("too_many_decimals", f"{field}: {number(value)} has more than {places} decimals.", source=ENTRY, field=field, value=value, limit=f"{places} decimals")
+    if value.quantize(Decimal(1).scaleb(-places), ROUND_FLOOR) != value:
+        raise Refused(
+            "too_many_decimals",
+            f"{field}: {number(value)} has more than {places} decimals.",
+            source=ENTRY,
+            field=field,
+            value=value,
+            limit=f"{places} decimals",
+        )
     return value
 
 
 def not_longer(value: Decimal, limit: Limit, field: str) -> Decimal:
     """A site's own time limit: it may shorten the monograph's, never lengthen it."""
     if value > limit.value:
-        raise Refused("only_shorter", f"{field}: a site may only shorten {with_unit(limit.value, limit.unit)}.", source=limit.source, field=field, value=value, limit=limit.value)
+        raise Refused(
+            "only_shorter",
+            f"{field}: a site may only shorten {with_unit(limit.value, limit.unit)}.",
+            source=limit.source,
+            field=field,
+            value=value,
+            limit=limit.value,
+        )
     return positive(value, field, limit.unit)
 
 
@@ -55,7 +85,14 @@ def instant(value: object, field: str) -> datetime:
     """An aware instant, in UTC; a naive one is Refused ("no_zone") because nobody can tell when it was."""
     if isinstance(value, datetime) and value.utcoffset() is not None:
         return value.astimezone(UTC)
-    raise Refused("no_zone", f"{field}: a date and time needs its time zone.", source="Time rules", field=field, value=str(value), limit="an instant with a zone")
+    raise Refused(
+        "no_zone",
+        f"{field}: a date and time needs its time zone.",
+        source="Time rules",
+        field=field,
+        value=str(value),
+        limit="an instant with a zone",
+    )
 
 
 def zone(name: str, field: str = "zone_name") -> ZoneInfo:
@@ -63,11 +100,25 @@ def zone(name: str, field: str = "zone_name") -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Refused("unknown_zone", f"There is no time zone called {name!r}.", source="Time rules", field=field, value=name, limit="an IANA zone name") from None
+        raise Refused(
+            "unknown_zone",
+            f"There is no time zone called {name!r}.",
+            source="Time rules",
+            field=field,
+            value=name,
+            limit="an IANA zone name",
+        ) from None
 
 
 def day(value: object, field: str) -> date:
     """A calendar day, not an instant; Refused ("not_a_day") otherwise."""
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    raise Refused("not_a_day", f"{field}: {value!r} is not a calendar day.", source="Time rules", field=field, value=str(value), limit="a calendar day")
+    raise Refused(
+        "not_a_day",
+        f"{field}: {value!r} is not a calendar day.",
+        source="Time rules",
+        field=field,
+        value=str(value),
+        limit="a calendar day",
+    )

@@ -20,7 +20,9 @@ class Timing(StrEnum):
     OUTSIDE = "outside_window"
 
 
-def timing(*, started_at: datetime, opens_at: datetime, target_at: datetime, overdue_at: datetime, closes_at: datetime) -> Timing:
+def timing(
+    *, started_at: datetime, opens_at: datetime, target_at: datetime, overdue_at: datetime, closes_at: datetime
+) -> Timing:
     """The instant that counts is the infusion's start. On time is the target day, or anywhere in a window that runs in hours.
 
     Arguments as in ``Window``: an edge belongs to what begins there, so a start at ``closes_at`` is outside.
@@ -49,14 +51,35 @@ class Interval:
 
 
 def check_interval(
-    *, starts_at: datetime, previous_started_at: datetime | None, min_interval_hours: int, is_remainder: bool = False, source: Source = SITE_POLICY
+    *,
+    starts_at: datetime,
+    previous_started_at: datetime | None,
+    min_interval_hours: int,
+    is_remainder: bool = False,
+    source: Source = SITE_POLICY,
 ) -> Interval:
     """Whether an infusion may start at ``starts_at``. The remainder of a stopped dose is exempt; so is a first dose."""
     start = guards.instant(starts_at, "starts_at")
     if previous_started_at is None:
-        return Interval(True, None, timedelta(0), Derivation((("R-INT-2", "no dose before this one: no interval to keep", (), source),)))
+        return Interval(
+            True, None, timedelta(0), Derivation((("R-INT-2", "no dose before this one: no interval to keep", (), source),))
+        )
     if is_remainder:
-        return Interval(True, None, timedelta(0), Derivation((("R-INT-3", "the remainder of a stopped dose keeps no interval", (), source),)))
+        return Interval(
+            True,
+            None,
+            timedelta(0),
+            Derivation((("R-INT-3", "the remainder of a stopped dose keeps no interval", (), source),)),
+        )
     earliest = earliest_start(previous_started_at, min_interval_hours)
-    working = Derivation((("R-INT-1", "at least {} from the start of the dose before: not before {}", ((min_interval_hours, "h"), earliest), source),))
+    working = Derivation(
+        (
+            (
+                "R-INT-1",
+                "at least {} from the start of the dose before: not before {}",
+                ((min_interval_hours, "h"), earliest),
+                source,
+            ),
+        )
+    )
     return Interval(start >= earliest, earliest, max(timedelta(0), earliest - start), working)

@@ -1,6 +1,8 @@
-"""What may be decided about a dose that was missed, or stopped part way: every decision with the dates, gaps and mg it yields, and what speaks for and against.
+"""What may be decided about a dose that was missed, or stopped part way: every decision with the dates, gaps and mg it yields,
+and what speaks for and against.
 
-It never decides and never recommends; the order is fixed. A late dose moves no other target, nothing is doubled, mg per kg belongs to the row.
+It never decides and never recommends; the order is fixed. A late dose moves no other target, nothing is doubled, mg per kg
+belongs to the row.
 """
 
 from __future__ import annotations
@@ -9,104 +11,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 
 from . import guards
 from .changes import shift_window
 from .clock import local_day
-from .exposure import GivenDose, rolling
+from .decisions import Case, Decision, Option
+from .exposure import rolling
 from .intervals import earliest_start
-from .monograph import Monograph, Protocol
+from .monograph import Monograph
 from .reasons import SITE_POLICY, Derivation, Part, Refused
 from .schedule import Window
 from .units import day_text, instant_text, with_unit
 
-
-class Decision(StrEnum):
-    """Every decision a prescriber can sign."""
-
-    GIVE_LATE = "give_late"
-    GIVE_LATE_AND_SHIFT = "give_late_and_shift"
-    GIVE_REMAINDER = "give_remainder"
-    ACCEPT_PARTIAL = "accept_partial"
-    OMIT = "omit"
-    CHANGE_DOSE = "change_dose"
-    HOLD = "hold"
-    STOP = "stop"
-    CHANGE_PROTOCOL = "change_protocol"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What is known about the dose to decide on.
-
-    ``anchor_on`` is day 0 or day 1; ``windows`` are all doses of the course with ``code`` among them; ``given`` every infusion so far, given elsewhere included; ``settled_codes`` doses that were
-    omitted or cancelled. ``given_mg`` is set when the dose was begun and stopped. ``allows_shift`` is the centre's switch, ``shifted_days`` what it has used.
-    """
-
-    code: str
-    protocol: Protocol
-    anchor_on: date
-    windows: tuple[Window, ...]
-    given: tuple[GivenDose, ...]
-    ordered_mg: Decimal
-    weight_kg: Decimal
-    settled_codes: frozenset[str] = frozenset()
-    given_mg: Decimal | None = None
-    allows_shift: bool = False
-    shifted_days: int = 0
-
-    @property
-    def window(self) -> Window:
-        """The dose's own window; Refused when the course has none of that code."""
-        for window in self.windows:
-            if window.code == self.code:
-                return window
-        raise Refused("unknown_dose", f"The course has no dose {self.code}.", source="Missed doses", field="code", value=self.code)
-
-    @property
-    def later(self) -> tuple[Window, ...]:
-        """The doses after it that are still to be given, in order."""
-        done = self.settled_codes | {dose.code for dose in self.given}
-        number = self.window.number
-        return tuple(window for window in self.windows if window.number > number and window.code not in done)
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One decision and what it would yield. ``needs_signature`` marks a departure from a limit that only a signed decision releases."""
-
-    decision: Decision
-    is_available: bool
-    needs_signature: bool
-    give_at: datetime | None
-    latest_on: date | None
-    dose_mg: Decimal | None
-    mg_per_kg: Decimal | None
-    days_since_last: int | None
-    days_to_next: int | None
-    next_code: str
-    next_opens_at: datetime | None
-    new_targets: tuple[tuple[str, date], ...]
-    mg_per_kg_in_7_days: Decimal
-    mg_per_kg_in_28_days: Decimal
-    reasons_for: tuple[str, ...]
-    reasons_against: tuple[str, ...]
-    working: Derivation
+__all__ = ["Case", "Decision", "Option", "latest_day_keeping_next", "options", "pushed_opening"]
 
 
 def latest_day_keeping_next(following: Window) -> date:
-    """The last day on which a late dose still leaves the one that follows a day inside its window, with the interval between them kept."""
+    """The last day on which a late dose still leaves the one that follows a day inside its window, with the interval between
+    them kept.
+    """
     return following.last_on - timedelta(days=-(-following.min_interval_hours // 24))
 
 
 def pushed_opening(following: Window, late_start_at: datetime) -> datetime:
-    """When the next dose may start after a late one: its own opening, or the interval after the late start, whichever is later."""
+    """When the next dose may start after a late one: its own opening, or the interval after the late start if later."""
     return max(following.opens_at, earliest_start(late_start_at, following.min_interval_hours))
 
 
 def options(case: Case, *, at: datetime, monograph: Monograph, give_at: datetime | None = None) -> tuple[Option, ...]:
-    """All nine decisions, in fixed order, at an instant; ``give_at`` is the start considered for giving late (by default the earliest that keeps the interval).
+    """All nine decisions, in fixed order, at an instant; ``give_at`` is the start considered for giving late (by default the
+    earliest that keeps the interval).
 
     Refused: an unknown dose, a naive instant, a start considered in the past.
     """
@@ -129,7 +63,14 @@ def _start_considered(case: Case, now: datetime, give_at: datetime | None) -> da
     if give_at is not None:
         chosen = guards.instant(give_at, "give_at")
         if chosen < now:
-            raise Refused("start_in_the_past", "A dose cannot be given in the past; record it as already given instead.", source="Missed doses", field="give_at", value=chosen, limit=now)
+            raise Refused(
+                "start_in_the_past",
+                "A dose cannot be given in the past; record it as already given instead.",
+                source="Missed doses",
+                field="give_at",
+                value=chosen,
+                limit=now,
+            )
         return chosen
     last = _last_start(case)
     start = max(now, case.window.opens_at)
@@ -176,13 +117,24 @@ class _Sheet:
         seen_from = local_day(give_at or self.now, zone)
         next_on = None if following is None else dict(new_targets).get(following.code, following.target_on)
         return Option(
-            decision, not blocked, departs and not blocked, give_at, latest_on, dose_mg, per_kg,
+            decision,
+            not blocked,
+            departs and not blocked,
+            give_at,
+            latest_on,
+            dose_mg,
+            per_kg,
             None if last is None else (seen_from - local_day(last, zone)).days,
             None if next_on is None else (next_on - seen_from).days,
             "" if following is None else following.code,
             next_opens_at if next_opens_at is not None or following is None else following.opens_at,
-            new_targets, seven, twenty_eight, tuple(pros), (*blocked, *cons), Derivation(((rule, pattern, values, SITE_POLICY), *also)),
-        )  # fmt: skip
+            new_targets,
+            seven,
+            twenty_eight,
+            tuple(pros),
+            (*blocked, *cons),
+            Derivation(((rule, pattern, values, SITE_POLICY), *also)),
+        )
 
     def _rolling(self, days: int, per_kg: Decimal | None, give_at: datetime | None) -> Decimal:
         load = rolling(
@@ -242,14 +194,31 @@ class _Sheet:
         if last is not None and (local_day(self.start, window.zone_name) - local_day(last, window.zone_name)).days > days:
             cons.append(f"More than {with_unit(days, 'days')} since the last dose: initial rate table.")
         return self._option(
-            Decision.GIVE_LATE, "R-MISS-1", "{} from {}, not before the interval to the last dose has passed", (window.code, (self.start, window.zone_name)),
-            blocked=blocked, pros=pros, cons=cons, departs=departs, give_at=self.start, latest_on=latest_on, dose_mg=case.ordered_mg, next_opens_at=opens_at,
-            also=(("R-MISS-2", "the next dose opens no sooner than {} after the late start", (("-" if not case.later else (case.later[0].min_interval_hours, "h")),), SITE_POLICY),),
-        )  # fmt: skip
+            Decision.GIVE_LATE,
+            "R-MISS-1",
+            "{} from {}, not before the interval to the last dose has passed",
+            (window.code, (self.start, window.zone_name)),
+            blocked=blocked,
+            pros=pros,
+            cons=cons,
+            departs=departs,
+            give_at=self.start,
+            latest_on=latest_on,
+            dose_mg=case.ordered_mg,
+            next_opens_at=opens_at,
+            also=(
+                (
+                    "R-MISS-2",
+                    "the next dose opens no sooner than {} after the late start",
+                    (("-" if not case.later else (case.later[0].min_interval_hours, "h")),),
+                    SITE_POLICY,
+                ),
+            ),
+        )
 
     def give_late_and_shift(self) -> Option:
         case, window = self.case, self.case.window
-        blocked, cons, departs, latest_on = self._late_limits()
+        blocked, cons, _, latest_on = self._late_limits()
         on = local_day(self.start, window.zone_name)
         days = (on - window.target_on).days
         if not case.allows_shift:
@@ -258,18 +227,34 @@ class _Sheet:
             blocked.append("The initial dose is never shifted: the label counts from the transplant.")
         limit, last_day = self.monograph.limit("shift_limit_days"), self.monograph.limit("shift_last_day")
         if case.shifted_days + days > limit.value:
-            blocked.append(f"Shifts would come to {with_unit(case.shifted_days + days, 'days')}, more than {with_unit(limit.value, 'days')}.")
+            blocked.append(
+                f"Shifts come to {with_unit(case.shifted_days + days, 'days')}, more than {with_unit(limit.value, 'days')}."
+            )
         final = case.later[-1] if case.later else window
         if (final.target_on - case.anchor_on).days + days > last_day.value:
             blocked.append(f"{final.code} would come after day {last_day.value}.")
         cons.insert(0, "Departs from the label schedule: every shifted dose is verified again.")
         targets = () if blocked else tuple((row.code, shift_window(row, days).target_on) for row in (window, *case.later))
-        opens_at = None if blocked or not case.later else max(shift_window(case.later[0], days).opens_at, earliest_start(self.start, case.later[0].min_interval_hours))
+        opens_at = (
+            None
+            if blocked or not case.later
+            else max(shift_window(case.later[0], days).opens_at, earliest_start(self.start, case.later[0].min_interval_hours))
+        )
         return self._option(
-            Decision.GIVE_LATE_AND_SHIFT, "R-MISS-3", "all later targets move by {}, {} at most in all", ((days, "days"), (limit.value, "days")),
-            blocked=blocked, pros=["The gaps between doses stay as planned."], cons=cons, departs=True, give_at=self.start, latest_on=latest_on,
-            dose_mg=case.ordered_mg, new_targets=targets, next_opens_at=opens_at,
-        )  # fmt: skip
+            Decision.GIVE_LATE_AND_SHIFT,
+            "R-MISS-3",
+            "all later targets move by {}, {} at most in all",
+            ((days, "days"), (limit.value, "days")),
+            blocked=blocked,
+            pros=["The gaps between doses stay as planned."],
+            cons=cons,
+            departs=True,
+            give_at=self.start,
+            latest_on=latest_on,
+            dose_mg=case.ordered_mg,
+            new_targets=targets,
+            next_opens_at=opens_at,
+        )
 
     def give_remainder(self) -> Option:
         case = self.case
@@ -279,20 +264,31 @@ class _Sheet:
             return self._option(Decision.GIVE_REMAINDER, "R-MISS-4", "no remainder to give", (), blocked=[reason])
         rest = case.ordered_mg - given
         return self._option(
-            Decision.GIVE_REMAINDER, "R-MISS-4", "{} ordered − {} given = {}", ((case.ordered_mg, "mg"), (given, "mg"), (rest, "mg")),
+            Decision.GIVE_REMAINDER,
+            "R-MISS-4",
+            "{} ordered − {} given = {}",
+            ((case.ordered_mg, "mg"), (given, "mg"), (rest, "mg")),
             pros=["The ordered dose is completed; the remainder keeps no interval."],
-            cons=["New vials, a new vial clock and the initial rate table."], give_at=self.now, dose_mg=rest,
-        )  # fmt: skip
+            cons=["New vials, a new vial clock and the initial rate table."],
+            give_at=self.now,
+            dose_mg=rest,
+        )
 
     def accept_partial(self) -> Option:
         given = self.case.given_mg
         if given is None:
-            return self._option(Decision.ACCEPT_PARTIAL, "R-MISS-5", "no part was given", (), blocked=["The dose was not begun."])
+            return self._option(
+                Decision.ACCEPT_PARTIAL, "R-MISS-5", "no part was given", (), blocked=["The dose was not begun."]
+            )
         lost = max(Decimal(0), self.case.ordered_mg - given)
         return self._option(
-            Decision.ACCEPT_PARTIAL, "R-MISS-5", "{} of {} count as the dose", ((given, "mg"), (self.case.ordered_mg, "mg")),
-            pros=["Nothing more is infused now."], cons=[f"{with_unit(lost, 'mg')} are not given, and are not added to another dose."],
-        )  # fmt: skip
+            Decision.ACCEPT_PARTIAL,
+            "R-MISS-5",
+            "{} of {} count as the dose",
+            ((given, "mg"), (self.case.ordered_mg, "mg")),
+            pros=["Nothing more is infused now."],
+            cons=[f"{with_unit(lost, 'mg')} are not given, and are not added to another dose."],
+        )
 
     def omit(self) -> Option:
         case = self.case
@@ -300,42 +296,69 @@ class _Sheet:
         last, days = _last_start(case), self.monograph.limit("initial_table_after_days").value
         if last is not None and case.later:
             gap = (case.later[0].target_on - local_day(last, case.window.zone_name)).days
-            cons.append(f"{with_unit(gap, 'days')} between the last dose and {case.later[0].code}{': initial rate table' if gap > days else ''}.")
+            table = ": initial rate table" if gap > days else ""
+            cons.append(f"{with_unit(gap, 'days')} between the last dose and {case.later[0].code}{table}.")
         return self._option(
-            Decision.OMIT, "R-MISS-6", "{} is not given; no other dose changes", (case.code,), blocked=self._begun(),
-            pros=["Every later dose keeps its target and its amount."], cons=cons,
-        )  # fmt: skip
+            Decision.OMIT,
+            "R-MISS-6",
+            "{} is not given; no other dose changes",
+            (case.code,),
+            blocked=self._begun(),
+            pros=["Every later dose keeps its target and its amount."],
+            cons=cons,
+        )
 
     def change_dose(self) -> Option:
         cap = self.case.protocol.cap_mg_per_kg
         return self._option(
-            Decision.CHANGE_DOSE, "R-MISS-7", "a new order of {} at most, verified again; a missed amount is never added", ((cap, "mg per kg"),),
-            blocked=self._begun(), pros=["The amount can follow the patient's state."],
-            cons=["Needs a new order and a new verification.", f"Not above {with_unit(cap, 'mg per kg')} in one infusion."], give_at=self.start,
-        )  # fmt: skip
+            Decision.CHANGE_DOSE,
+            "R-MISS-7",
+            "a new order of {} at most, verified again; a missed amount is never added",
+            ((cap, "mg per kg"),),
+            blocked=self._begun(),
+            pros=["The amount can follow the patient's state."],
+            cons=["Needs a new order and a new verification.", f"Not above {with_unit(cap, 'mg per kg')} in one infusion."],
+            give_at=self.start,
+        )
 
     def hold(self) -> Option:
         return self._option(
-            Decision.HOLD, "R-MISS-8", "on hold with a reason and a review date", (),
-            pros=["Nothing is given until a prescriber has looked again."], cons=["Windows go on closing; each one that does must be decided."],
-        )  # fmt: skip
+            Decision.HOLD,
+            "R-MISS-8",
+            "on hold with a reason and a review date",
+            (),
+            pros=["Nothing is given until a prescriber has looked again."],
+            cons=["Windows go on closing; each one that does must be decided."],
+        )
 
     def stop(self) -> Option:
         case = self.case
         rest = sum((window.mg_per_kg for window in case.later), case.window.mg_per_kg if case.given_mg is None else Decimal(0))
         return self._option(
-            Decision.STOP, "R-MISS-9", "the course ends; {} of the protocol are not given", ((rest, "mg per kg"),),
-            pros=["No further infusion."], cons=[f"{with_unit(rest, 'mg per kg')} of the protocol are not given."],
-        )  # fmt: skip
+            Decision.STOP,
+            "R-MISS-9",
+            "the course ends; {} of the protocol are not given",
+            ((rest, "mg per kg"),),
+            pros=["No further infusion."],
+            cons=[f"{with_unit(rest, 'mg per kg')} of the protocol are not given."],
+        )
 
     def change_protocol(self) -> Option:
         case = self.case
         others = [
-            row.title for row in self.monograph.protocols
-            if row.enabled and row.code != case.protocol.code and row.anchor is case.protocol.anchor and set(row.organs) & set(case.protocol.organs)
-        ]  # fmt: skip
+            row.title
+            for row in self.monograph.protocols
+            if row.enabled
+            and row.code != case.protocol.code
+            and row.anchor is case.protocol.anchor
+            and set(row.organs) & set(case.protocol.organs)
+        ]
         return self._option(
-            Decision.CHANGE_PROTOCOL, "R-MISS-10", "another protocol of the monograph: {}", (", ".join(others) or "none",),
+            Decision.CHANGE_PROTOCOL,
+            "R-MISS-10",
+            "another protocol of the monograph: {}",
+            (", ".join(others) or "none",),
             blocked=[] if others else ["The monograph has no other protocol for this graft."],
-            pros=["The course follows another table from here."], cons=["Needs a new order and a new verification; what was given stays."],
-        )  # fmt: skip
+            pros=["The course follows another table from here."],
+            cons=["Needs a new order and a new verification; what was given stays."],
+        )

@@ -1,12 +1,13 @@
 """Why: the refusal with its limit and source, and the working that every result carries.
 
-A derivation is kept as rule numbers, sentence patterns and exact values, and only becomes words when someone asks for it: computing a whole
+A derivation is kept as rule numbers, sentence patterns and exact values, and only becomes words when someone asks for it:
+computing a whole
 course must not pay for sentences nobody reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -38,7 +39,9 @@ def source_text(source: Source | str) -> str:
 
 
 class Refused(Exception):
-    """The rules do not allow this: a code for programs, a sentence for people, and what was wrong with which field by whose limit."""
+    """The rules do not allow this: a code for programs, a sentence for people, and what was wrong with which field by whose
+    limit.
+    """
 
     def __init__(
         self,
@@ -72,11 +75,30 @@ class Step:
 Part = Step | tuple[str, str, tuple[object, ...], Source | str]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Derivation:
-    """The working of a result, in order. Two derivations are equal when they say the same."""
+    """The working of a result, in order. Two derivations are equal when they say the same.
 
-    parts: tuple[Part, ...] = ()
+    Made from its parts, or (``Derivation.later``) from a function and its values that give the parts when someone asks.
+    """
+
+    __slots__ = ("_make", "_values")
+    _make: Callable[..., tuple[Part, ...]]
+    _values: tuple[object, ...]
+
+    def __init__(self, parts: tuple[Part, ...] = ()) -> None:
+        self._make, self._values = _themselves, parts
+
+    @classmethod
+    def later(cls, make: Callable[..., tuple[Part, ...]], *values: object) -> Derivation:
+        """A derivation whose parts are ``make(*values)``, computed only when read."""
+        derivation = cls.__new__(cls)
+        derivation._make, derivation._values = make, values
+        return derivation
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Rule, pattern, values and source of each step."""
+        return self._make(*self._values)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -103,6 +125,9 @@ class Derivation:
     def __hash__(self) -> int:
         return hash(self.rules)
 
+    def __repr__(self) -> str:
+        return f"Derivation({', '.join(self.rules)})"
+
     def to_json(self) -> list[dict[str, str]]:
         """Plain structure for storing or sending: a list of {rule, sentence, source}."""
         return [{"rule": step.rule, "sentence": step.sentence, "source": step.source} for step in self.steps]
@@ -113,12 +138,18 @@ class Derivation:
         return cls(tuple(Step(row["rule"], row["sentence"], row["source"]) for row in rows))
 
 
+def _themselves(*parts: Part) -> tuple[Part, ...]:
+    return parts
+
+
 def _spoken(rule: str, pattern: str, values: tuple[object, ...], source: Source | str) -> Step:
     return Step(rule, pattern.format(*map(_word, values)), source_text(source))
 
 
 def _word(value: object) -> str:
-    """A value as it stands in a sentence: (number, unit), (number, unit, places) and (instant, zone name) are pairs and triples."""
+    """A value as it stands in a sentence: (number, unit), (number, unit, places) and (instant, zone name) are pairs and
+    triples.
+    """
     if isinstance(value, tuple):
         if isinstance(value[0], datetime):
             return instant_text(value[0], value[1])

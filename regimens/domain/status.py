@@ -1,6 +1,7 @@
 """What a planned dose is at an instant: facts in, status out. Nothing is ever stored, no job has to have run.
 
-``PRECEDENCE`` and ``BOUNDARIES`` are the whole rule; the SQL for worklists is generated from the same two tables and mirrored in a test.
+``PRECEDENCE`` and ``BOUNDARIES`` are the whole rule; the SQL for worklists is generated from the same two tables and mirrored
+in a test.
 """
 
 from __future__ import annotations
@@ -36,8 +37,10 @@ class Status(StrEnum):
 class DoseFacts:
     """What is on record about one revision of a planned dose. Instants are UTC.
 
-    ``is_partial``: the administration ended early and nobody accepted the part as the whole. ``is_disputed``: its record was marked entered in error and not yet
-    settled. ``booked_for`` counts only inside the window. ``reopened_until`` is the end of a signed give-late decision. ``held_at`` and ``resumed_at`` frame a hold.
+    ``is_partial``: the administration ended early and nobody accepted the part as the whole. ``is_disputed``: its record was
+    marked entered in error and not yet
+    settled. ``booked_for`` counts only inside the window. ``reopened_until`` is the end of a signed give-late decision.
+    ``held_at`` and ``resumed_at`` frame a hold.
     """
 
     opens_at: datetime
@@ -81,7 +84,9 @@ STARTABLE = frozenset({Status.DUE, Status.OVERDUE})
 
 
 def overdue_from(facts: DoseFacts) -> datetime:
-    """When the dose becomes overdue: the booking where there is one inside the window, else the end of the target day. A window in hours never is."""
+    """When the dose becomes overdue: the booking where there is one inside the window, else the end of the target day. A window
+    in hours never is.
+    """
     booked = facts.booked_for
     if booked is None or facts.overdue_at == facts.closes_at or not facts.opens_at <= booked < facts.closes_at:
         return facts.overdue_at
@@ -89,13 +94,19 @@ def overdue_from(facts: DoseFacts) -> datetime:
 
 
 def status(facts: DoseFacts, at: datetime) -> Status:
-    """The status at an instant (UTC; a naive one is Refused). A given dose stays given whatever the day; a hold only stops the clock's words, not the clock."""
+    """The status at an instant (UTC; a naive one is Refused). A given dose stays given whatever the day; a hold only stops the
+    clock's words, not the clock.
+    """
     now = guards.instant(at, "at")
     for settled, holds in PRECEDENCE:
         if holds(facts):
             return settled
     if facts.held_at is not None:
-        if facts.held_at < facts.closes_at <= now and (facts.resumed_at is None or facts.closes_at <= facts.resumed_at) and not _is_reopened(facts, now):
+        if (
+            facts.held_at < facts.closes_at <= now
+            and (facts.resumed_at is None or facts.closes_at <= facts.resumed_at)
+            and not _is_reopened(facts, now)
+        ):
             return Status.PASSED_ON_HOLD
         if facts.held_at <= now < facts.closes_at and (facts.resumed_at is None or now < facts.resumed_at):
             return Status.HELD

@@ -1,6 +1,7 @@
 """What may be done to a planned dose in each state, by whom, and what it then is. Time passing is not an event: it is computed.
 
-The table is the rule; ``docs/states.csv`` says the same for people, and a test walks both. "by_time" means what the clock then says (upcoming to missed);
+The table is the rule; ``docs/states.csv`` says the same for people, and a test walks both. "by_time" means what the clock then
+says (upcoming to missed);
 "unchanged" means that the event is recorded and the state stays.
 """
 
@@ -87,8 +88,13 @@ RESULTS: dict[tuple[Status, Event], str] = {
     **_every((*WAITING, Status.HELD, *UNDECIDED), Event.RECALCULATE, Status.SUPERSEDED),
     **_every((Status.DUE, Status.OVERDUE), Event.START, Status.IN_PROGRESS),
     **_every((Status.DUE, Status.OVERDUE), Event.NOT_GIVEN_TODAY, UNCHANGED),
-    # The truth is always recordable, with a reason and a flag; only where a record lives already is it that record which is corrected.
-    **_every((*WAITING, Status.HELD, *UNDECIDED, Status.OMITTED, Status.CANCELLED, Status.BEFORE_REFERRAL), Event.RECORD_GIVEN, Status.GIVEN),
+    # The truth is always recordable, with a reason and a flag; only where a record lives already is it that record which is
+    # corrected.
+    **_every(
+        (*WAITING, Status.HELD, *UNDECIDED, Status.OMITTED, Status.CANCELLED, Status.BEFORE_REFERRAL),
+        Event.RECORD_GIVEN,
+        Status.GIVEN,
+    ),
     (Status.IN_PROGRESS, Event.FINISH): Status.GIVEN,
     (Status.IN_PROGRESS, Event.STOP_EARLY): Status.PARTIAL,
     **_every(RECORDED, Event.ADD_REACTION, UNCHANGED),
@@ -104,7 +110,9 @@ RESULTS: dict[tuple[Status, Event], str] = {
     (Status.HELD, Event.RESUME): BY_TIME,
     (Status.MISSED, Event.MARK_BEFORE_REFERRAL): Status.BEFORE_REFERRAL,
     **_every((*WAITING, Status.HELD, *UNDECIDED), Event.STOP_COURSE, Status.CANCELLED),
-    **_every((Status.GIVEN, Status.PARTIAL, Status.OMITTED, Status.BEFORE_REFERRAL, Status.DISPUTED), Event.STOP_COURSE, UNCHANGED),
+    **_every(
+        (Status.GIVEN, Status.PARTIAL, Status.OMITTED, Status.BEFORE_REFERRAL, Status.DISPUTED), Event.STOP_COURSE, UNCHANGED
+    ),
 }
 
 WHY_NOT = {
@@ -124,7 +132,14 @@ def transition(state: Status, event: Event, role: str) -> str:
     Refused: "wrong_role" for someone who may never do this, "not_from_this_state" otherwise.
     """
     if role not in WHO[event]:
-        raise Refused("wrong_role", f"{_words(role).capitalize()}: not allowed to {_words(event)}.", source="Roles", field="role", value=role, limit=", ".join(sorted(WHO[event])))
+        raise Refused(
+            "wrong_role",
+            f"{_words(role).capitalize()}: not allowed to {_words(event)}.",
+            source="Roles",
+            field="role",
+            value=role,
+            limit=", ".join(sorted(WHO[event])),
+        )
     result = RESULTS.get((state, event))
     if result is None:
         sentence = WHY_NOT.get((state, event), f"A dose that is {_words(state)} cannot take this: {_words(event)}.")

@@ -18,7 +18,7 @@ MICROSECONDS_PER_MINUTE = 60_000_000
 
 
 def number(value: Decimal | int, places: int | None = None) -> str:
-    """The value as people read it: "10,500", "70.5", "0.5". With ``places`` it is first rounded half up to that many decimals."""
+    """The value as people read it: "10,500", "70.5", "0.5". With ``places`` it is first rounded half up to so many."""
     exact = Decimal(value)
     if places is not None:
         exact = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
@@ -63,7 +63,7 @@ def pounds_echo(weight_kg: Decimal) -> str:
 
 
 def floor_to(value: Decimal, increment: Decimal) -> Decimal:
-    """The largest multiple of ``increment`` not above ``value`` (both positive). What is drawn or pumped is never rounded up."""
+    """The largest multiple of ``increment`` not above ``value`` (both positive): never rounded up."""
     return value // increment * increment
 
 

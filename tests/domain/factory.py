@@ -55,35 +55,72 @@ LIMITS = {
 def dose_row(code: str, offset_days: int, mg_per_kg: str, **fields: object) -> ProtocolDose:
     """One protocol row; windows of ± 3 days and an interval of 7 days unless told otherwise."""
     base = ProtocolDose(
-        code=code, title=f"Dose {code}", offset_days=offset_days, mg_per_kg=Decimal(mg_per_kg), opens_days_before=3, closes_days_after=3,
-        closes_after_hours=None, min_interval_hours=168, latest_late_day=None, optional=False, alternative_of="", repeats=False, source=TABLE,
+        code=code,
+        title=f"Dose {code}",
+        offset_days=offset_days,
+        mg_per_kg=Decimal(mg_per_kg),
+        opens_days_before=3,
+        closes_days_after=3,
+        closes_after_hours=None,
+        min_interval_hours=168,
+        latest_late_day=None,
+        optional=False,
+        alternative_of="",
+        repeats=False,
+        source=TABLE,
         window_source=POLICY,
-    )  # fmt: skip
+    )
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
 def prophylaxis(code: str, organs: tuple[str, ...], mg_per_kg: tuple[str, ...]) -> Protocol:
     """A seven-dose prophylaxis protocol of the label."""
-    first = dose_row("W0", 0, mg_per_kg[0], opens_days_before=0, closes_days_after=3, closes_after_hours=72, min_interval_hours=0, latest_late_day=10)
+    first = dose_row(
+        "W0",
+        0,
+        mg_per_kg[0],
+        opens_days_before=0,
+        closes_days_after=3,
+        closes_after_hours=72,
+        min_interval_hours=0,
+        latest_late_day=10,
+    )
     late_days = {2: 24, 4: 38, 6: 52, 8: 70, 12: 98, 16: 126}
     rows = [first]
     for week, amount in zip(late_days, mg_per_kg[1:], strict=True):
         edge = 7 if week > 8 else 3
-        rows.append(dose_row(f"W{week}", week * 7, amount, opens_days_before=edge, closes_days_after=edge, latest_late_day=late_days[week]))
+        rows.append(
+            dose_row(
+                f"W{week}", week * 7, amount, opens_days_before=edge, closes_days_after=edge, latest_late_day=late_days[week]
+            )
+        )
     return protocol(code, organs, tuple(rows))
 
 
 def protocol(code: str, organs: tuple[str, ...], rows: tuple[ProtocolDose, ...], **fields: object) -> Protocol:
     """A protocol with the label's cap unless told otherwise."""
     base = Protocol(
-        code=code, title=code.replace("_", " "), indication="prophylaxis of CMV disease", anchor=Anchor.TRANSPLANT, intent=Intent.PROPHYLAXIS,
-        off_label=False, organs=organs, population="any", cap_mg_per_kg=Decimal(150), cap_source=LABEL, source=TABLE, enabled=True, doses=rows,
-    )  # fmt: skip
+        code=code,
+        title=code.replace("_", " "),
+        indication="prophylaxis of CMV disease",
+        anchor=Anchor.TRANSPLANT,
+        intent=Intent.PROPHYLAXIS,
+        off_label=False,
+        organs=organs,
+        population="any",
+        cap_mg_per_kg=Decimal(150),
+        cap_source=LABEL,
+        source=TABLE,
+        enabled=True,
+        doses=rows,
+    )
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
 KIDNEY = prophylaxis("kidney_prophylaxis", ("kidney",), ("150", "100", "100", "100", "100", "50", "50"))
-OTHER = prophylaxis("other_organ_prophylaxis", ("liver", "lung", "pancreas", "heart"), ("150", "150", "150", "150", "150", "100", "100"))
+OTHER = prophylaxis(
+    "other_organ_prophylaxis", ("liver", "lung", "pancreas", "heart"), ("150", "150", "150", "150", "150", "100", "100")
+)
 HEART_8_WEEK = protocol(
     "heart_paediatric_8_week",
     ("heart",),
@@ -103,7 +140,17 @@ PNEUMONITIS = protocol(
         dose_row("D7", 6, "400", opens_days_before=1, closes_days_after=1, min_interval_hours=96),
         dose_row("D14", 13, "200", opens_days_before=1, closes_days_after=1, min_interval_hours=120),
         dose_row("D21", 20, "200", opens_days_before=1, closes_days_after=1, min_interval_hours=120, optional=True),
-        dose_row("D21_ALT", 20, "150", opens_days_before=0, closes_days_after=0, min_interval_hours=72, optional=True, alternative_of="D21", repeats=True),
+        dose_row(
+            "D21_ALT",
+            20,
+            "150",
+            opens_days_before=0,
+            closes_days_after=0,
+            min_interval_hours=72,
+            optional=True,
+            alternative_of="D21",
+            repeats=True,
+        ),
     ),
     anchor=Anchor.FIRST_DOSE,
     intent=Intent.TREATMENT,
@@ -111,10 +158,18 @@ PNEUMONITIS = protocol(
     cap_mg_per_kg=Decimal(400),
 )
 PRODUCT = Product(
-    code="cytogam", generic_name="cytomegalovirus immune globulin", brand_name="CytoGam", manufacturer="Kamada", concentration_mg_per_ml=Decimal(50),
-    vials=(VialSize(Decimal(50), Decimal(2500), "", ""),), excipients=("sucrose", "albumin"), storage="2 to 8 °C", filter="in-line",
-    appearance="colorless, translucent", source=Source(SourceKind.LABEL, "Description"),
-)  # fmt: skip
+    code="cytogam",
+    generic_name="cytomegalovirus immune globulin",
+    brand_name="CytoGam",
+    manufacturer="Kamada",
+    concentration_mg_per_ml=Decimal(50),
+    vials=(VialSize(Decimal(50), Decimal(2500), "", ""),),
+    excipients=("sucrose", "albumin"),
+    storage="2 to 8 °C",
+    filter="in-line",
+    appearance="colorless, translucent",
+    source=Source(SourceKind.LABEL, "Description"),
+)
 INITIAL = RateTable(
     "initial",
     "Initial dose",
@@ -136,11 +191,23 @@ STATEMENTS = (
 
 def monograph(**limits: str) -> Monograph:
     """The monograph of the tests; a keyword replaces a limit's value."""
-    rows = tuple(Limit(code, code, Decimal(limits.get(code, value)), unit, POLICY if "weight" in code else LABEL) for code, (value, unit) in LIMITS.items())
+    rows = tuple(
+        Limit(code, code, Decimal(limits.get(code, value)), unit, POLICY if "weight" in code else LABEL)
+        for code, (value, unit) in LIMITS.items()
+    )
     return Monograph(
-        title="CMV-IGIV", what_changed="", product=PRODUCT, protocols=(KIDNEY, OTHER, HEART_8_WEEK, PNEUMONITIS), rate_tables=(INITIAL, SUBSEQUENT),
-        limits=rows, sections=(), questions=(), reactions=(), statements=STATEMENTS, reasons=(),
-    )  # fmt: skip
+        title="CMV-IGIV",
+        what_changed="",
+        product=PRODUCT,
+        protocols=(KIDNEY, OTHER, HEART_8_WEEK, PNEUMONITIS),
+        rate_tables=(INITIAL, SUBSEQUENT),
+        limits=rows,
+        sections=(),
+        questions=(),
+        reactions=(),
+        statements=STATEMENTS,
+        reasons=(),
+    )
 
 
 MONOGRAPH = monograph()
