@@ -109,7 +109,8 @@ class VialPlan:
             whole = f"Vials 1–{self.whole} whole"
         if not self.last_use_ml:
             return f"{whole}; nothing to discard."
-        rest = f"from vial {self.whole + 1} use {with_unit(self.last_use_ml, 'mL')}, discard {with_unit(self.last_discard_ml, 'mL')}."
+        use, discard = with_unit(self.last_use_ml, "mL"), with_unit(self.last_discard_ml, "mL")
+        rest = f"from vial {self.whole + 1} use {use}, discard {discard}."
         return f"{whole}; {rest}" if whole else rest[0].upper() + rest[1:]
 
 
@@ -123,12 +124,15 @@ class VialClock:
 
     @property
     def sentence(self) -> str:
-        """Both limits and the latest start, in words."""
-        return f"Begin within {duration_text(self.begin_within_minutes)} and finish within {duration_text(self.finish_within_minutes)} of entering the first vial."
+        """Both limits in words."""
+        begin, finish = duration_text(self.begin_within_minutes), duration_text(self.finish_within_minutes)
+        return f"Begin within {begin} and finish within {finish} of entering the first vial."
 
     @property
     def latest_start(self) -> str:
         """ "5 h 40 min after entering the first vial", rounded down: a limit is never printed too late."""
+        if self.latest_start_minutes < 0:
+            return "not possible, the infusion takes longer than the limit"
         return f"{duration_text(Decimal(int(self.latest_start_minutes)))} after entering the first vial"
 
 

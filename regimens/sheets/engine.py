@@ -37,8 +37,8 @@ def answer(line: bytes, compilers: dict[tuple[str, ...], typst.Compiler]) -> tup
     """The head of the answer and the files that follow it."""
     try:
         files = typeset(json.loads(line), compilers)
-    except typst.TypstError as problem:
-        return {"error": problem.message, "lengths": []}, []
+    except RuntimeError as problem:  # what typst raises: a fault of the template, or of a path
+        return {"error": getattr(problem, "message", str(problem)), "lengths": []}, []
     return {"error": "", "lengths": [len(file) for file in files]}, files
 
 

@@ -1,12 +1,13 @@
 """Which characters can be printed, and by which font files.
 
-Sheets use fonts that come as packages, so that every machine prints the same: Latin, Vietnamese, Cyrillic, Greek, Arabic and Hebrew.
-A character that none of them has is looked for in a font package for Chinese, Japanese and Korean and in the fonts of the system;
-one that nothing has is named on the sheet and on screen, never printed as an empty box.
+Sheets use fonts that come as packages, so that every machine prints the same: Latin, Vietnamese, Cyrillic, Greek, Arabic and
+Hebrew. A character that none of them has is looked for in a font package for Chinese, Japanese and Korean and in the fonts of
+the system; one that nothing has is named on the sheet and on screen, never printed as an empty box.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import unicodedata
 from bisect import bisect_right
@@ -21,13 +22,14 @@ BASE_PACKAGES = ("fontpkg_noto_sans", "fontpkg_noto_sans_arabic", "fontpkg_assis
 CJK_PACKAGES = ("cvttf_NotoSansCJK_Regular",)
 SYSTEM_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "/System/Library/Fonts", "C:/Windows/Fonts")
 SUFFIXES = (".ttf", ".otf", ".ttc", ".otc")
-# A system holds hundreds of fonts; those made to cover scripts for reading are asked first, and only one is taken per character.
+# A system holds hundreds of fonts; those made for reading many scripts are asked first, and one is taken per character.
 PREFERRED = ("NotoSansCJK", "NotoSans", "DejaVuSans", "NotoSerif", "Noto")
 NO_INK = ("Cc", "Cf", "Zl", "Zp", "Zs")
 VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 LONGEST_RUN = 24  # letters without a space after which a line may break
 ZERO_WIDTH_SPACE = "\u200b"
-RIGHT_TO_LEFT = ("R", "AL")
+RIGHT_TO_LEFT = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+RIGHT_TO_LEFT_WORDS = re.compile(rf"[{RIGHT_TO_LEFT}](?:[{RIGHT_TO_LEFT} '’-]*[{RIGHT_TO_LEFT}])?")
 ISOLATE, END_ISOLATE = "\u2068", "\u2069"
 
 
@@ -56,12 +58,15 @@ def missing_glyphs(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text as it goes to paper: composed, unknown characters as their code point in brackets, long runs breakable, right-to-left isolated."""
+    """The text as it goes to paper.
+
+    Letters are composed, characters without a glyph become their code point in brackets, right-to-left words are isolated so
+    that what stands around them keeps its order, and words too long for a line may break.
+    """
     composed = "".join(char for char in unicodedata.normalize("NFC", text) if not _is_control(char))
     for char in missing_glyphs(composed):
         composed = composed.replace(char, f"[U+{ord(char):04X}]")
-    if any(unicodedata.bidirectional(char) in RIGHT_TO_LEFT for char in composed):
-        composed = f"{ISOLATE}{composed}{END_ISOLATE}"
+    composed = RIGHT_TO_LEFT_WORDS.sub(lambda words: f"{ISOLATE}{words.group()}{END_ISOLATE}", composed)
     return " ".join(_breakable(word) for word in composed.split(" "))
 
 
@@ -124,13 +129,20 @@ def _package_files(packages: Iterable[str]) -> tuple[Path, ...]:
     for package in packages:
         spec = find_spec(package)
         for folder in (spec.submodule_search_locations or ()) if spec else ():
-            files += sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES and "Italic" not in path.name)
+            files += sorted(
+                path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES and "Italic" not in path.name
+            )
     return tuple(files)
 
 
 @cache
 def _system_files() -> tuple[Path, ...]:
-    found = [path for folder in (*SYSTEM_FOLDERS, Path.home() / ".fonts", Path.home() / ".local/share/fonts") for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES]
+    found = [
+        path
+        for folder in (*SYSTEM_FOLDERS, Path.home() / ".fonts", Path.home() / ".local/share/fonts")
+        for path in Path(folder).rglob("*")
+        if path.suffix.lower() in SUFFIXES
+    ]
     return tuple(sorted((path for path in found if "Italic" not in path.name and "Oblique" not in path.name), key=_preference))
 
 
@@ -146,7 +158,9 @@ def read_font(path: Path) -> FontFile:
         blob = path.read_bytes()
         tables = _tables(blob)
         ranges = _merged(_ranges(blob, tables["cmap"]))
-        return FontFile(path, _family(blob, tables["name"]), tuple(start for start, _ in ranges), tuple(end for _, end in ranges))
+        return FontFile(
+            path, _family(blob, tables["name"]), tuple(start for start, _ in ranges), tuple(end for _, end in ranges)
+        )
     except (OSError, KeyError, IndexError, struct.error, UnicodeDecodeError) as problem:
         raise UnreadableFont(path.name) from problem
 

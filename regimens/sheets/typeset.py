@@ -42,8 +42,10 @@ class Typesetter:
     """One typesetting process, for as many sheets as wanted: ``with Typesetter() as typesetter: typesetter.pdf(sheet)``."""
 
     def __enter__(self) -> Self:
-        # The engine is started by its path and isolated (-I): neither the folder nor the environment it is started from matters.
-        self._process = subprocess.Popen([sys.executable, "-I", str(HERE / "engine.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # By its path and isolated (-I): neither the folder nor the environment it is started from matters.
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(HERE / "engine.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         self._links = tempfile.TemporaryDirectory(prefix="cmvig-fonts-")
         return self
 
@@ -60,7 +62,9 @@ class Typesetter:
         """The sheet's pages as pictures."""
         return self._files(sheet, size, "png", ppi=ppi)
 
-    def _files(self, sheet: DoseSheet, size: Size, form: str, *, ppi: int = SCREEN_PPI, standards: tuple[str, ...] = ()) -> list[bytes]:
+    def _files(
+        self, sheet: DoseSheet, size: Size, form: str, *, ppi: int = SCREEN_PPI, standards: tuple[str, ...] = ()
+    ) -> list[bytes]:
         content, used = content_of(sheet, size)
         request = {
             "root": str(HERE),
@@ -79,7 +83,7 @@ class Typesetter:
             too_late.cancel()
 
     def _folder(self, font: FontFile) -> Path:
-        """A folder with this font alone: typst takes up whole folders, and a system's holds other versions of the same family."""
+        """A folder with this font alone: typst takes up whole folders, and a system's may hold the same family twice."""
         folder = Path(self._links.name) / font.path.stem
         if not folder.exists():
             folder.mkdir()
@@ -129,7 +133,7 @@ def unprintable(sheet: DoseSheet) -> str:
 
 
 def content_of(sheet: DoseSheet, size: Size) -> tuple[dict[str, Any], tuple[FontFile, ...]]:
-    """What the template gets (the sheet's texts ready for paper, the paper, the font families in order, the QR as a picture), and the fonts."""
+    """What the template gets (texts ready for paper, the paper, font families in order, the QR as SVG), and its fonts."""
     if size not in PAPER:
         raise ValueError(f'a sheet is printed on {" or ".join(PAPER)}, not on "{size}"')
     content = plain(sheet)
@@ -156,7 +160,9 @@ def qr_svg(url: str) -> str:
 def plain(value: object) -> Any:
     """A sheet as dictionaries, lists and strings: the fields and the properties of each part."""
     if is_dataclass(value) and not isinstance(value, type):
-        names = [field.name for field in fields(value)] + [name for name, made in vars(type(value)).items() if isinstance(made, property)]
+        names = [field.name for field in fields(value)] + [
+            name for name, made in vars(type(value)).items() if isinstance(made, property)
+        ]
         return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
         return [plain(part) for part in value]

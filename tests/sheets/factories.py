@@ -6,7 +6,17 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from regimens.sheets.data import AllergyState, Banner, Copy, DoseSheet, RateStep, Verification, VialClock, VialPlan, VitalsMoment
+from regimens.sheets.data import (
+    AllergyState,
+    Banner,
+    Copy,
+    DoseSheet,
+    RateStep,
+    Verification,
+    VialClock,
+    VialPlan,
+    VitalsMoment,
+)
 
 GENERIC_NAME = "cytomegalovirus immune globulin intravenous (human)"
 CHECK_URL = "https://cmvig.example.org/check/8f0c2e9a-4a1d-4f6a-9a44-1f2d3c4b5a69"
@@ -52,19 +62,30 @@ def a_sheet(**changes: Any) -> DoseSheet:
         dose_mg=Decimal("10500.00"),
         mg_per_kg=Decimal("150.0"),
         volume_ml=Decimal("210.00"),
-        vials=VialPlan(count=5, size_ml=Decimal(50), content_mg=Decimal(2500), whole=4, last_use_ml=Decimal(10), last_discard_ml=Decimal(40)),
+        vials=VialPlan(
+            count=5,
+            size_ml=Decimal(50),
+            content_mg=Decimal(2500),
+            whole=4,
+            last_use_ml=Decimal(10),
+            last_discard_ml=Decimal(40),
+        ),
         handling=(
             "Do not shake. Do not dilute before infusion. Use only if colorless and clear.",
             "Own line with an in-line filter (15 micron); nothing else in the line.",
         ),
-        vial_clock=VialClock(begin_within_minutes=Decimal(360), finish_within_minutes=Decimal(720), latest_start_minutes=Decimal(360)),
+        vial_clock=VialClock(
+            begin_within_minutes=Decimal(360), finish_within_minutes=Decimal(720), latest_start_minutes=Decimal(360)
+        ),
         rate_table="initial infusion",
         rate_table_reason="First dose of this product.",
         rate_ceiling="Never above 75\u00a0mL per h",
         steps=(
             RateStep(Decimal("21.0"), Decimal(30), Decimal("10.5"), "15\u00a0mg per kg per h"),
             RateStep(Decimal("42.0"), Decimal(30), Decimal("21.0"), "30\u00a0mg per kg per h"),
-            RateStep(Decimal("75.0"), Decimal("142.8"), Decimal("178.50"), "limit 75\u00a0mL per h; 53.57\u00a0mg per kg per h"),
+            RateStep(
+                Decimal("75.0"), Decimal("142.8"), Decimal("178.50"), "limit 75\u00a0mL per h; 53.57\u00a0mg per kg per h"
+            ),
         ),
         total_minutes=Decimal("202.8"),
         flush="Prime with drug, then flush the volume of the set at the last rate.",
@@ -77,15 +98,28 @@ def a_sheet(**changes: Any) -> DoseSheet:
             VitalsMoment("Observation", "60 min after the end"),
         ),
         observation="Observe for 60\u00a0min after the first infusion, 20\u00a0min after later ones (site policy).",
-        precautions=("Renal risk: none recorded. Contains sucrose: watch urine output and creatinine.", "No live vaccine without the transplant team's decision."),
-        orders=("Acetaminophen 650\u00a0mg by mouth 30\u00a0min before.", "Epinephrine 0.3\u00a0mg in the thigh muscle for anaphylaxis: stop the infusion first."),
+        precautions=(
+            "Renal risk: none recorded. Contains sucrose: watch urine output and creatinine.",
+            "No live vaccine without the transplant team's decision.",
+        ),
+        orders=(
+            "Acetaminophen 650\u00a0mg by mouth 30\u00a0min before.",
+            "Epinephrine 0.3\u00a0mg in the thigh muscle for anaphylaxis: stop the infusion first.",
+        ),
         missed_advice="Do not double the next dose. Call the transplant pharmacist for the next step.",
         centre="Riverside Transplant Center",
         centre_phone="555 0134 2200",
-        copy=Copy(number=2, printed_by="K. Adeyemi", printed_at="21-Nov-2026 09:20 EST", replaces=("copy 1 of 21-Nov-2026 08:58 (plan version 1)",)),
+        copy=Copy(
+            number=2,
+            printed_by="K. Adeyemi",
+            printed_at="21-Nov-2026 09:20 EST",
+            replaces=("copy 1 of 21-Nov-2026 08:58 (plan version 1)",),
+        ),
         zone="New York time (EST)",
         sources=("Label, Dosage and administration, rev. 2018", "monograph version 3", "observation: site policy"),
-        verification=Verification(name="R. Patel", role="Pharmacist", at="21-Nov-2026 09:12 EST", meaning="verified against the order"),
+        verification=Verification(
+            name="R. Patel", role="Pharmacist", at="21-Nov-2026 09:12 EST", meaning="verified against the order"
+        ),
     )
     return replace(sheet, **changes)
 
