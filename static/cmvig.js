@@ -20,15 +20,18 @@
     403: "You may not do this, or the page is too old. Open it again.", 404: "This record is not available to you.",
     409: "Someone changed this record meanwhile. Open it again to see it.", 503: "The server is not ready.",
   };
+  const writes = (detail) => detail.requestConfig && detail.requestConfig.verb !== "get" && !detail.elt.matches("[data-preview]");
+  const refused = (xhr) => // a refusal's own sentence, where the answer carries one
+    xhr && new DOMParser().parseFromString(xhr.responseText || "", "text/html").querySelector(".refusal p")?.textContent;
   const outcome = (detail) => {
-    const reason = REASONS[detail.xhr ? detail.xhr.status : 0] || "The server could not answer.";
-    if (detail.requestConfig && detail.requestConfig.verb !== "get") {
-      const form = detail.elt && detail.elt.closest("form");
-      say(`NOT SAVED. ${reason} What you typed is kept on this screen.`, form);
-    } else if (!(detail.elt && detail.elt.matches("[data-fresh]"))) {
-      say(`Not shown. ${reason}`);
-    }
+    const reason = refused(detail.xhr) || REASONS[detail.xhr ? detail.xhr.status : 0] || "The server could not answer.";
+    if (writes(detail)) say(`NOT SAVED. ${reason} What you typed is kept on this screen.`, detail.elt.closest("form"));
+    else if (!detail.elt.matches("[data-fresh]")) say(`Not shown. ${reason}`); // a list that is not refreshed says so itself
   };
+  // A list that refreshes itself is no act of a person, and never keeps a session alive.
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.elt.matches("[data-fresh]")) event.detail.headers["X-Refresh"] = "auto";
+  });
   for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout", "htmx:swapError"]) {
     document.addEventListener(name, (event) => outcome(event.detail));
   }
@@ -38,10 +41,9 @@
     const { detail } = event;
     if (!detail.shouldSwap) return;
     const answer = detail.serverResponse || "";
-    const saved = detail.requestConfig.verb !== "get";
     if (/^\s*<!doctype/i.test(answer)) {
       detail.shouldSwap = false;
-      say(`${saved ? "NOT SAVED. " : ""}${REASONS[401]}`, saved ? detail.elt.closest("form") : null);
+      say(`${writes(detail) ? "NOT SAVED. " : ""}${REASONS[401]}`, writes(detail) ? detail.elt.closest("form") : null);
       return;
     }
     const here = document.body.dataset.patient;
@@ -89,10 +91,6 @@
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt && event.detail.elt.closest("form");
     if (form) free(form);
-  });
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    const form = event.detail.elt;
-    if (form.matches("form") && event.defaultPrevented) free(form);
   });
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
