@@ -217,7 +217,9 @@ class Precaution(models.Model):
 
     class Meta:
         constraints = [
-            UniqueConstraint(fields=["patient", "kind"], condition=Q(superseded_at=None), name="one_live_answer_per_precaution"),
+            UniqueConstraint(
+                fields=["patient", "kind"], condition=Q(superseded_at=None), name="one_live_answer_per_precaution"
+            ),
             CheckConstraint(condition=Q(kind__in=PrecautionKind.values), name="precaution_kind_is_known"),
             CheckConstraint(condition=Q(answer__in=Answer.values), name="precaution_answer_is_known"),
             CheckConstraint(
@@ -290,6 +292,12 @@ class Transplant(models.Model):
 
     def __str__(self) -> str:
         return f"transplant {self.pk}"
+
+    @property
+    def organ_names(self) -> str:
+        """The organs in words: "Kidney and pancreas"."""
+        names = [Organ(organ).label for organ in self.organs]
+        return " and ".join(names[:1] + [name.lower() for name in names[1:]])
 
 
 class Event(models.Model):

@@ -44,7 +44,7 @@ def find(*, major: int | None = None) -> Binaries:
         )
     raise Problem(
         f"The data were made by PostgreSQL {major}, and only another version is here ({', '.join(seen) or 'none'}). "
-        f"Name the programs of version {major} in PG_BIN, write the data out with their pg_dump and load them into a new directory."
+        f"Name the programs of version {major} in PG_BIN; to change, write the data out with their pg_dump and load them anew."
     )
 
 

@@ -58,7 +58,8 @@ def _install(wanted: str) -> None:
     requirements = ROOT / SETS[wanted][0]
     _say(f"Installing {requirements.name} into .venv")
     if not _works([PYTHON, "-m", "pip", "--version"], quiet=True) and not _works([PYTHON, "-m", "ensurepip"]):
-        _run([sys.executable, "-m", "venv", "--clear", VENV], "Python cannot make a virtual environment (Debian: apt-get install python3-venv)")
+        complaint = "Python cannot make a virtual environment (Debian: apt-get install python3-venv)"
+        _run([sys.executable, "-m", "venv", "--clear", VENV], complaint)
     if not _with_uv(requirements):
         _say("uv could not install them; pip does, which takes a minute")
         _run([PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirements], "pip could not install them")

@@ -18,7 +18,8 @@ FILES = {
     "requirements-local.txt": ("--extra", "local", "-c", "requirements-dev.txt"),
     "requirements.txt": ("-c", "requirements-dev.txt"),
 }
-OPTIONS = ("--universal", "--python-version", "3.11", "--generate-hashes", "--no-config", "--no-emit-index-url", "--no-emit-find-links")
+OPTIONS = "--universal --python-version 3.11 --generate-hashes --no-config --no-emit-index-url --no-emit-find-links --quiet"
+OTHER_SOURCES = ("UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 
 
 def main(arguments: list[str]) -> int:
@@ -31,9 +32,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _compile(source: str, file: str, options: Sequence[str], *, stdin: str = "") -> None:
-    command = [VENV / "bin" / "uv", "pip", "compile", *OPTIONS, "--custom-compile-command", "./dev lock", "--quiet", *options, source, "-o", file]
+    asked = ["--custom-compile-command", "./dev lock", *options]
+    command = [str(VENV / "bin" / "uv"), "pip", "compile", *OPTIONS.split(), *asked, source, "-o", file]
     # No package source of this machine may leak into the files.
-    environment = {name: value for name, value in os.environ.items() if name not in ("UV_INDEX_URL", "UV_FIND_LINKS", "UV_EXTRA_INDEX_URL")}
+    environment = {name: value for name, value in os.environ.items() if name not in OTHER_SOURCES}
     if SYSTEM_CERTIFICATES.exists():
         environment.setdefault("UV_SYSTEM_CERTS", "1")
     if subprocess.run(command, env=environment, cwd=ROOT, input=stdin, text=True, stdout=subprocess.DEVNULL).returncode:

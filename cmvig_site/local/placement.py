@@ -1,4 +1,4 @@
-"""Decides under which account, and where, the embedded server runs. PostgreSQL refuses to run as root, so root must step down."""
+"""Decides under which account, and where, the embedded server runs: PostgreSQL refuses to run as root."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Placement:
 
 
 def place(data: Path) -> Placement:
-    """Choose for one data directory, and the programs that fit the data in it. Nothing that exists is ever made readable to others.
+    """Choose for one data directory, and the programs that fit it. Nothing that exists is ever made readable to others.
 
     - anybody but root: our own account;
     - root: the account that owns the data, else `postgres` or `nobody`, if it can reach data and programs;
@@ -67,7 +67,9 @@ def place(data: Path) -> Placement:
     if os.geteuid() != 0:
         if owner_uid not in (None, os.geteuid()):
             owner = pwd.getpwuid(owner_uid).pw_name
-            raise Problem(f"{data} belongs to {owner}: start as that account or as root, or set CMVIG_VAR to a directory of your own.")
+            raise Problem(
+                f"{data} belongs to {owner}: start as that account or as root, or set CMVIG_VAR to a directory of your own."
+            )
         return _here(data)
     here = _here(moved / "data" if (moved / "data").exists() else data)
     if here.data == data:
@@ -78,7 +80,9 @@ def place(data: Path) -> Placement:
         if owner_uid in (None, 0) and (inside := _in_user_namespace(here)):
             return inside
         if data.exists():
-            raise Problem(f"No account but root can reach {data}, PostgreSQL refuses to run as root, and user namespaces are refused here.")
+            raise Problem(
+                f"PostgreSQL refuses to run as root, no other account reaches {data}, and user namespaces are refused."
+            )
     return _elsewhere(here, moved)
 
 

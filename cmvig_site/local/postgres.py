@@ -143,7 +143,9 @@ class Server:
             superuser = self.url(role=credentials.SUPERUSER, database="postgres")
             while refusal := _refusal(superuser):
                 if "password authentication failed" in refusal:
-                    raise Problem(f"{self._password_file} does not fit these data. Without the file, the next start makes new passwords.")
+                    raise Problem(
+                        f"{self._password_file} does not fit these data. Without the file, the next start makes new passwords."
+                    )
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     raise Problem(f"PostgreSQL did not start. The end of {self.log}:\n{self._end_of_log()}")
                 time.sleep(0.02)

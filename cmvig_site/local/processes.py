@@ -49,7 +49,7 @@ def stop(process: subprocess.Popen, sent: signal.Signals, *, patience_s: float) 
 def works_in(pid: int, directory: Path) -> bool:
     """Whether a live process has `directory` as its working directory; False where /proc cannot tell."""
     try:
-        return Path(os.readlink(f"/proc/{pid}/cwd")) == directory
+        return Path(f"/proc/{pid}/cwd").readlink() == directory
     except OSError:
         return False
 

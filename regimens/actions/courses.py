@@ -10,8 +10,9 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from patients import audit, rules
+from patients import audit
 from patients.constraints import sentence_for
+from patients.identity import identity_matches
 from patients.models import Membership, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import Role, require
@@ -221,7 +222,7 @@ def verify_course(
         raise Refusal("nothing_to_verify", "No dose of this course waits for verification.")
     if any(dose.built_by_id == by.pk or dose.built_by.user_id == by.user_id for dose in doses):
         raise Refusal("own_course", "You built this plan: another pharmacist verifies it.", source="Site policy: independent check")
-    if not rules.identity_matches(patient.mrn, patient.birth_on, mrn_tail, birth_year):
+    if not identity_matches(patient.mrn, patient.birth_on, mrn_tail, birth_year):
         raise Refusal(
             "wrong_identity",
             "The record number's last 4 characters or the birth year do not belong to this patient.",

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from regimens.domain import units
+from regimens.domain.monograph import SourceKind
+from regimens.domain.reasons import KIND_WORDS
 
 register = template.Library()
 
@@ -42,6 +44,11 @@ def format_unit(value: Decimal | int | None, unit: str) -> str:
     """The number and its unit, which never part at a line's end: "10,500 mg"; "42 mL per h" for the unit "mL/h"."""
     text = format_number(value)
     return text if text == NOT_RECORDED else text + NBSP + unit.replace("/", " per ").replace(" ", NBSP)
+
+
+def format_rounded(value: Decimal, unit: str, places: int = 1) -> str:
+    """The number rounded half up to so many decimals, with its unit: for volumes of rate steps, never for a dose."""
+    return units.number(value, places) + NBSP + unit.replace("/", " per ").replace(" ", NBSP)
 
 
 def format_pounds(weight_kg: Decimal | None) -> str:
@@ -236,6 +243,7 @@ def format_status(status: str, word: str = "") -> SafeString:
 register.filter("number", format_number)
 register.filter("unit", format_unit)
 register.filter("per", format_unit)
+register.filter("unit_rounded", format_rounded)
 register.filter("pounds_echo", format_pounds)
 register.filter("minutes_long", format_minutes)
 register.filter("day", format_day)
@@ -292,3 +300,25 @@ def patient_banner(
         "name_alert": name_alert,
         "precautions": precautions,
     }
+
+
+# The monograph's own text ----------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def source_word(kind: str) -> str:
+    """Who says so, in words: "Label"."""
+    return KIND_WORDS[SourceKind(kind)]
+
+
+@register.simple_tag
+def light_markup(text: str) -> SafeString:
+    """Paragraphs and "- " lists of a monograph's section; everything else in it is text and is escaped (H19)."""
+    blocks = []
+    for block in text.strip().split("\n\n"):
+        lines = block.splitlines()
+        if all(line.startswith("- ") for line in lines):
+            blocks.append(format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", ((line[2:],) for line in lines))))
+        else:
+            blocks.append(format_html("<p>{}</p>", " ".join(lines)))
+    return format_html_join("", "{}", ((block,) for block in blocks))

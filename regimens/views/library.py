@@ -1,0 +1,47 @@
+"""The monograph as a page to read: any published version, with every number's source."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+
+from patients.roles import require
+from regimens.models import Monograph
+from regimens.templatetags import display
+
+
+def monograph(request: HttpRequest, version: int | None = None) -> HttpResponse:
+    """The published monograph, or an earlier version of it."""
+    require(request.membership, "read_monograph")
+    kept = Monograph.objects.filter(state__in=(Monograph.State.PUBLISHED, Monograph.State.RETIRED))
+    versions = list(kept.order_by("-version"))
+    chosen = next((m for m in versions if m.version == version or (version is None and m.state == "published")), None)
+    if chosen is None:
+        raise Http404("Not found")
+    value = chosen.to_domain()
+    zone = request.membership.centre.time_zone
+    context = {
+        "monograph": chosen,
+        "value": value,
+        "versions": versions,
+        "published": display.format_instant(chosen.published_at, zone),
+        "common": [r for r in value.reactions if r.seriousness == "common"],
+        "serious": [r for r in value.reactions if r.seriousness == "serious"],
+        "kinds": [
+            (title, [s for s in value.statements if s.kind == kind])
+            for kind, title in (
+                ("contraindication", "Contraindications"),
+                ("increased_risk", "Increased risks"),
+                ("caution", "Use with caution"),
+                ("interaction", "Interactions"),
+            )
+        ],
+    }
+    return render(request, "regimens/monograph.html", context)
+
+
+urls = [
+    path("monograph/", monograph, name="monograph"),
+    path("monograph/<int:version>/", monograph, name="monograph-version"),
+]

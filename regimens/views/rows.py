@@ -1,0 +1,89 @@
+"""Planned doses as lines to read: every value written once, the same for a preview, a chart and a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from regimens.actions.planning import DraftCourse, DraftDose
+from regimens.domain.infusion import InfusionPlan
+from regimens.domain.reasons import Step
+from regimens.domain.units import with_unit
+from regimens.models import PlannedDose
+from regimens.templatetags import display
+
+
+@dataclass(frozen=True, slots=True)
+class DoseRow:
+    """One dose, written."""
+
+    number: int
+    title: str
+    target: str
+    window: str
+    mg_per_kg: str
+    dose: str
+    volume: str
+    vials: str
+    waste: str
+    rates: str
+    duration: str
+    steps: tuple[Step, ...]
+
+
+def dose_rows(doses: Iterable[DraftDose], zone: str) -> list[DoseRow]:
+    """The lines of a preview."""
+    return [
+        DoseRow(
+            number=number,
+            title=item.window.title,
+            target=display.format_weekday_day(item.window.target_on),
+            window=window_text(item.window, zone),
+            mg_per_kg=display.format_unit(item.amount.mg_per_kg, "mg per kg"),
+            dose=display.format_unit(item.amount.dose_mg, "mg"),
+            volume=display.format_unit(item.amount.draw_ml, "mL"),
+            vials=display.format_number(item.amount.vials),
+            waste=display.format_unit(item.amount.waste_ml, "mL"),
+            rates=rates_text(item.plan),
+            duration=display.format_minutes(item.plan.pump_total_minutes),
+            steps=(item.window.working + item.amount.working + item.plan.working).steps,
+        )
+        for number, item in enumerate(doses, start=1)
+    ]
+
+
+def window_text(dose, zone: str) -> str:
+    """When a dose may be given: "until 23-Nov-2026 18:10" for the 72 hours, else its first and last day."""
+    if dose.overdue_at == dose.closes_at:
+        return f"until {display.format_instant(dose.closes_at, zone)}"
+    clock = ZoneInfo(zone)
+    opens_on = dose.opens_at.astimezone(clock).date()
+    last_on = (dose.closes_at - timedelta(microseconds=1)).astimezone(clock).date()
+    return display.format_span(opens_on, last_on) if opens_on != last_on else f"{display.format_day(opens_on)} only"
+
+
+def rates_text(plan: InfusionPlan) -> str:
+    """The pump's rates in order: "21, 42, 75 mL per h"."""
+    return with_unit_list([step.pump_rate_ml_per_h for step in plan.steps], "mL per h")
+
+
+def with_unit_list(values: Sequence, unit: str) -> str:
+    """Numbers with one unit behind the last."""
+    *first, last = values
+    return ", ".join([*(display.format_number(value) for value in first), with_unit(last, unit).replace(" ", display.NBSP)])
+
+
+def totals(draft: DraftCourse) -> dict[str, str]:
+    """What the whole course needs."""
+    return {
+        "mg": display.format_unit(draft.total_mg, "mg"),
+        "vials": display.format_number(draft.total_vials),
+        "waste": display.format_unit(draft.total_waste_ml, "mL"),
+    }
+
+
+def why(dose: PlannedDose, plan: InfusionPlan | None = None) -> list[dict[str, str]]:
+    """The working a saved dose was computed by, as it was saved, and the rate steps where a plan is given."""
+    return list(dose.working) + (plan.working.to_json() if plan else [])

@@ -1,0 +1,158 @@
+"""The second pharmacist's check: identity, each source, one's own dose, then the computed one beside it, then the signature.
+
+Two steps on one address. Step 1 shows inputs only. Step 2, reached by an own dose that agrees, shows the plan and asks for the password.
+There is no way to sign more than one course at a time.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils import timezone
+
+from patients.access import patients_of
+from patients.identity import identity_matches
+from patients.models import Precaution
+from patients.refusal import Refusal
+from patients.roles import may, require
+from regimens.access import course_for
+from regimens.actions import courses, planning
+from regimens.forms.course import SignForm, VerifyForm
+from regimens.models import Course, PlannedDose
+from regimens.templatetags import display
+from regimens.views.frame import patient_frame
+from regimens.views.rows import rates_text, why, window_text
+
+
+def queue(request: HttpRequest) -> HttpResponse:
+    """Courses of this centre that wait for a second pharmacist, oldest first."""
+    require(request.membership, "read_charts")
+    zone = request.membership.centre.time_zone
+    waiting = (
+        Course.objects.filter(
+            patient__in=patients_of(request.membership),
+            stopped_at=None,
+            doses__in=PlannedDose.objects.filter(centre=request.membership.centre, settled_at=None, verified_at=None),
+        )
+        .select_related("patient", "protocol", "built_by__user")
+        .distinct()
+        .order_by("built_at")[:50]
+    )
+    rows = [
+        {
+            "course": course,
+            "name": display.format_name(course.patient.family_name, course.patient.given_name),
+            "born": display.format_day(course.patient.birth_on),
+            "built": display.format_instant(course.built_at, zone),
+            "own": course.built_by.user_id == request.user.pk,
+        }
+        for course in waiting
+    ]
+    as_of = display.format_clock(timezone.now(), zone)
+    return render(request, "regimens/verify_queue.html", {"rows": rows, "as_of": as_of})
+
+
+def verify(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
+    """One course's check. Reading is for everybody who may open the chart; checking and signing for another pharmacist than the builder."""
+    course = course_for(request.membership, course_id)
+    doses = list(courses.open_unsigned(course).select_related("protocol_dose", "weight", "built_by__user", "course"))
+    for dose in doses:
+        dose.course = course
+    if not doses:
+        messages.info(request, "No dose of this course waits for verification.")
+        return redirect("chart", patient_id=course.patient_id)
+    shown = courses.plan_hash(doses)
+    check = VerifyForm(request.POST) if request.method == "POST" else VerifyForm(initial={"shown_hash": shown})
+    sign = SignForm(request.POST) if "sign" in request.POST else SignForm()
+    agreed = False
+    refusal = None
+    if request.method == "POST":
+        require(request.membership, "verify")
+        try:
+            agreed = check.is_valid() and _agrees(course, doses, check.cleaned_data)
+            if agreed and "sign" in request.POST and sign.is_valid():
+                _sign(request, course, check, sign)
+                messages.success(request, "Signed: the plan is verified.")
+                return redirect("chart", patient_id=course.patient_id)
+        except Refusal as refused:
+            refusal = refused
+            agreed = agreed and refused.code == "wrong_password"
+            if refused.field:
+                (sign if refused.field == "password" else check).add_error(refused.field, refused.sentence)
+    status = 422 if request.method == "POST" and not (agreed and "sign" not in request.POST) else 200
+    return render(request, "regimens/verify.html", _context(request, course, doses, check, sign, agreed, refusal), status=status)
+
+
+def _agrees(course: Course, doses: list[PlannedDose], data: dict) -> bool:
+    """Whether step 1 holds, so that the plan may be shown; refused where it does not, with the plan still hidden."""
+    patient = course.patient
+    if not identity_matches(patient.mrn, patient.birth_on, data["mrn_tail"], data["birth_year"]):
+        raise Refusal("wrong_identity", "The record number's end or the birth year do not belong to this patient.", field="mrn_tail")
+    if data["own_dose_mg"] != doses[0].dose_mg:
+        raise Refusal(
+            "own_dose_differs",
+            "Your own dose differs from the plan's. Check the weight, the row and the arithmetic; if you still differ, the plan goes back.",
+            source="Site policy: independent check",
+            field="own_dose_mg",
+        )
+    return True
+
+
+def _sign(request: HttpRequest, course: Course, check: VerifyForm, sign: SignForm) -> None:
+    if not request.user.check_password(sign.cleaned_data["password"]):
+        raise Refusal("wrong_password", "This is not your password. Nothing was signed.", field="password")
+    data = check.cleaned_data
+    courses.verify_course(
+        course=course,
+        shown_hash=data["shown_hash"],
+        mrn_tail=data["mrn_tail"],
+        birth_year=data["birth_year"],
+        own_dose_mg=data["own_dose_mg"],
+        by=request.membership,
+        at=timezone.now(),
+    )
+
+
+def _context(request, course, doses, check, sign, agreed, refusal) -> dict:
+    now = timezone.now()
+    zone = request.membership.centre.time_zone
+    own = any(dose.built_by.user_id == request.user.pk for dose in doses)
+    first = doses[0]
+    order = course.orders.select_related("prescriber__user", "entered_by__user").get(superseded_at=None)
+    rows = [
+        {
+            "dose": dose,
+            "target": display.format_weekday_day(dose.target_on),
+            "window": window_text(dose, zone),
+            "rates": rates_text(planning.infusion_plan_of(dose)),
+            "why": why(dose),
+            "question": f"Why {display.format_unit(dose.dose_mg, 'mg')}? {dose.title}",
+        }
+        for dose in (doses if agreed else [])
+    ]
+    return patient_frame(request, course.patient, now) | {
+        "course": course,
+        "transplant": course.transplant,
+        "order": order,
+        "first": first,
+        "check": check,
+        "sign": sign,
+        "agreed": agreed,
+        "refusal": refusal,
+        "rows": rows,
+        "own": own,
+        "may_verify": may(request.membership, "verify") and not own,
+        "protocol_rows": [d for d in course.protocol.doses.all()],
+        "precautions": Precaution.objects.filter(patient=course.patient, superseded_at=None),
+        "built_by": first.built_by.user.printed_name,
+    }
+
+
+urls = [
+    path("verify/", queue, name="verify-queue"),
+    path("courses/<uuid:course_id>/verify/", verify, name="verify"),
+]
