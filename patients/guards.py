@@ -5,6 +5,7 @@ The lists follow from the models, so that a new table is guarded without anybody
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ CLINICAL_APPS = ("patients", "regimens")
 RIGHTS_TABLES = ("auth_group", "auth_group_permissions")
 READ_ONLY_TABLES = ("auth_permission", "django_content_type", "django_migrations")
 HISTORY_TABLES = ("event", "row_change", "chain", "change")
+HISTORY = "row_history"
 
 # Columns that history must not hold, and columns whose change is no history.
 SECRET_COLUMNS = {"patients_user": ("password",)}
@@ -61,35 +63,64 @@ def way_to_patient(model: type[Model]) -> list[ForeignKey]:
     return _way(model, "patients.patient")
 
 
+def written_tables() -> list[str]:
+    """Tables into which the app's role writes."""
+    return [*recorded_tables(), "django_session", "django_admin_log"]
+
+
+def granted_rights() -> set[tuple[str, str]]:
+    """Every right to write that the app's role has, as (table, right). It reads all of them, and history."""
+    written = {(f"public.{table}", right) for table in written_tables() for right in ("INSERT", "UPDATE")}
+    return written | {(f"public.{table}", "DELETE") for table in deletable_tables()}
+
+
+def expected_triggers() -> set[tuple[str, str]]:
+    """(table, trigger) of every guard, as they stand in an untampered database."""
+    explicit = re.findall(r"^call audit\.guard(?:_by)?\(\s*'(\w+)',\s*'(\w+)'", (SQL / "guards.sql").read_text(), re.MULTILINE)
+    made = {(f"public.{table}", name) for table, name in explicit}
+    for model in clinical_models():
+        made |= {(f"public.{model._meta.db_table}", name) for name in _table_guards(model)}
+    made |= {(f"public.{table}", HISTORY) for table in recorded_tables()}
+    made |= {(f"audit.{table}", "history_is_never_changed") for table in ("event", "row_change", "chain")}
+    made |= {(f"audit.{table}", "history_is_never_emptied") for table in ("event", "row_change", "chain")}
+    return made | {("audit.event", "entry_is_chained"), ("audit.row_change", "entry_is_chained")}
+
+
 def statements(app_role: str) -> Iterator[sql.Composable]:
     """Everything that guards a migrated database, in order; each may be repeated. Run them as the owner, in one transaction."""
     yield sql.SQL((SQL / "audit.sql").read_text())
     yield sql.SQL((SQL / "guards.sql").read_text())
     for model in clinical_models():
-        yield from _table_guards(model)
+        yield from _table_guards(model).values()
     for table in recorded_tables():
         yield from _history(table)
     yield from _rights(app_role)
 
 
-def _table_guards(model: type[Model]) -> Iterator[sql.Composable]:
+def _table_guards(model: type[Model]) -> dict[str, sql.Composable]:
+    """The guards that follow from a table's shape, by their names."""
     table = model._meta.db_table
-    way = way_to_patient(model)
-    columns = {field.column for field in model._meta.concrete_fields}
-    if way:
-        yield _guard(table, "row_stays_with_its_patient", "update", _changes(way[0].column))
-    if "centre_id" in columns:
-        yield _guard(table, "row_stays_in_its_centre", "update", _changes("centre_id"))
-    if table in monograph_rows():
-        yield _trigger(table, "published_monograph_keeps_its_rows", "before insert or update or delete", "audit.keep_published",
-                       *_query(monograph_rows()[table], "state", lock=True))  # fmt: skip
-    elif table not in deletable_tables():
-        yield _guard(table, "clinical_rows_are_never_deleted", "delete", "true")
-    yield sql.SQL(
-        "create or replace trigger tables_are_never_emptied before truncate on {table} for each statement"
-        " execute function audit.refuse('tables_are_never_emptied');"
-        "alter table {table} enable always trigger tables_are_never_emptied"
-    ).format(table=_public(table))
+    made = {
+        "tables_are_never_emptied": sql.SQL(
+            "create or replace trigger tables_are_never_emptied before truncate on {table} for each statement"
+            " execute function audit.refuse('tables_are_never_emptied');"
+            "alter table {table} enable always trigger tables_are_never_emptied"
+        ).format(table=_public(table))
+    }
+    conditions = {}
+    if way := way_to_patient(model):
+        conditions["row_stays_with_its_patient"] = ("update", _changes(way[0].column))
+    if any(field.column == "centre_id" for field in model._meta.concrete_fields):
+        conditions["row_stays_in_its_centre"] = ("update", _changes("centre_id"))
+    if table not in deletable_tables():
+        conditions["clinical_rows_are_never_deleted"] = ("delete", "true")
+    for name, (moment, condition) in conditions.items():
+        made[name] = sql.SQL("call audit.guard({}, {}, {}, {})").format(*map(sql.Literal, (table, name, moment, condition)))
+    if path := monograph_rows().get(table):
+        made["only_a_draft_is_edited"] = _trigger(
+            table, "only_a_draft_is_edited", "before insert or update or delete", "keep_published", *_query(path, "state", lock=True)
+        )
+    return made
 
 
 def _history(table: str) -> Iterator[sql.Composable]:
@@ -97,14 +128,12 @@ def _history(table: str) -> Iterator[sql.Composable]:
     if table == "patients_patient":
         column, query = "id", ""
     elif model and (way := way_to_patient(model)):
-        column, query = _query(way, "id") if len(way) > 1 else (way[0].column, "")
+        column, query = _query(way[:-1], way[-1].column) if len(way) > 1 else (way[0].column, "")
     else:
         column, query = "", ""
-    listed = [
-        "{" + ",".join(columns.get(table, ())) + "}" for columns in (SECRET_COLUMNS, IGNORED_COLUMNS)
-    ]
-    # Named so that it fires after every other trigger of its kind.
-    yield _trigger(table, "zz_row_history", "after insert or update or delete", "audit.record", column, query, *listed)
+    secret, ignored = _listed(table, SECRET_COLUMNS), _listed(table, IGNORED_COLUMNS)
+    yield sql.SQL("call audit.adopt({}, {}::text[])").format(*map(sql.Literal, (table, _listed(table, SECRET_COLUMNS, IGNORED_COLUMNS))))
+    yield _trigger(table, HISTORY, "after insert or update or delete", "record", column, query, secret, ignored)
 
 
 def _rights(app_role: str) -> Iterator[sql.Composable]:
@@ -115,9 +144,8 @@ def _rights(app_role: str) -> Iterator[sql.Composable]:
     yield sql.SQL("revoke all on all tables in schema public, audit from public, {}").format(role)
     yield sql.SQL("revoke all on all sequences in schema public, audit from public, {}").format(role)
     yield sql.SQL("revoke all on all routines in schema audit from public, {}").format(role)
-    written = [*recorded_tables(), "django_session", "django_admin_log"]
     rights = [
-        ("select, insert, update", [_public(table) for table in written]),
+        ("select, insert, update", [_public(table) for table in written_tables()]),
         ("delete", [_public(table) for table in deletable_tables()]),
         ("select", [_public(table) for table in READ_ONLY_TABLES] + [sql.Identifier("audit", t) for t in HISTORY_TABLES]),
     ]
@@ -129,10 +157,6 @@ def _rights(app_role: str) -> Iterator[sql.Composable]:
         yield sql.SQL("grant execute on function {} to {}").format(sql.Identifier("audit", name), role)
 
 
-def _guard(table: str, name: str, moment: str, condition: str) -> sql.Composable:
-    return sql.SQL("call audit.guard({}, {}, {}, {})").format(*map(sql.Literal, (table, name, moment, condition)))
-
-
 def _trigger(table: str, name: str, moment: str, function: str, *arguments: str) -> sql.Composable:
     return sql.SQL(
         "create or replace trigger {name} {moment} on {table} for each row execute function {function}({arguments});"
@@ -141,7 +165,7 @@ def _trigger(table: str, name: str, moment: str, function: str, *arguments: str)
         name=sql.Identifier(name),
         moment=sql.SQL(moment),
         table=_public(table),
-        function=sql.SQL(function),
+        function=sql.Identifier("audit", function),
         arguments=sql.SQL(", ").join(map(sql.Literal, arguments)),
     )
 
@@ -173,6 +197,11 @@ def _way(model: type[Model], goal: str) -> list[ForeignKey]:
                 seen.add(field.related_model)
                 queue.append((field.related_model, [*way, field]))
     return []
+
+
+def _listed(table: str, *lists: dict[str, tuple[str, ...]]) -> str:
+    """Column names of a table as the text of a PostgreSQL array."""
+    return "{" + ",".join(name for columns in lists for name in columns.get(table, ())) + "}"
 
 
 def _changes(column: str) -> str:

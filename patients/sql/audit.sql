@@ -127,6 +127,17 @@ begin
   return null;
 end $$;
 
+-- Rows older than their table's history enter it as they were found. Nothing happens where the history trigger is there already.
+create or replace procedure audit.adopt(tbl text, unseen text[])
+language plpgsql set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
+begin
+  if exists (select from pg_trigger where tgrelid = format('public.%I', tbl)::regclass and tgname = 'row_history') then
+    return;
+  end if;
+  execute format('insert into audit.row_change (tbl, op, row_pk, new, db_role)
+    select %L, ''FOUND'', t.id::text, to_jsonb(t) - $1, session_user from public.%I t order by t.id', tbl, tbl) using unseen;
+end $$;
+
 -- Number an entry and hash it onto the one before it. Runs when the transaction commits, and numbers only under the lock:
 -- numbered before the lock, the chain forks under load. Epochs and jsonb have one spelling in every session.
 create or replace function audit.link() returns trigger
