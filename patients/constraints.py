@@ -89,6 +89,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "administration_error_has_who_when_why": ("Marking a record as entered in error needs a reason.", "error_reason"),
     "infusion_error_is_final": ("This record is already marked as entered in error.", ""),
     "dispute_is_settled_by_another_person": ("Another person than the one who recorded the infusion must settle this.", ""),
+    "dispute_is_not_settled_by_who_raised_it": ("Another person than the one who marked it as an error must settle this.", ""),
+    "settled_dispute_says_what_who_when_why": ("Settling this needs the outcome and a reason.", "reason"),
     "infusion_is_in_the_patients_centre": ("The infusion belongs to another centre than its patient.", ""),
     "infusion_is_of_the_patients_own_dose": ("The dose belongs to another patient.", ""),
     "pump_rate_is_not_negative": ("The pump rate cannot be below 0 mL per hour.", "rate_ml_per_h"),

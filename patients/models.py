@@ -321,3 +321,22 @@ class Event(models.Model):
     class Meta:
         managed = False
         db_table = 'audit"."event'
+
+
+class RowChange(models.Model):
+    """One row before and after one change, with the event that caused it: the view audit.change, kept by the database's triggers."""
+
+    id = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    tbl = models.TextField()
+    op = models.TextField()
+    row_pk = models.TextField()
+    patient_id = models.UUIDField(null=True)
+    old = models.JSONField(null=True)
+    new = models.JSONField(null=True)
+    db_role = models.TextField()
+    event = models.ForeignKey(Event, models.DO_NOTHING, null=True, related_name="changes")
+
+    class Meta:
+        managed = False
+        db_table = 'audit"."change'

@@ -111,6 +111,8 @@ create or replace function audit.dispute_settler_differs() returns trigger langu
 begin
   perform audit.refuse_unless(audit.are_two_people(new.dispute_settled_by_id, new.recorded_by_id),
     'dispute_is_settled_by_another_person', tg_table_name);
+  perform audit.refuse_unless(audit.are_two_people(new.dispute_settled_by_id, new.error_by_id),
+    'dispute_is_not_settled_by_who_raised_it', tg_table_name);
   return new;
 end $$;
 create or replace function audit.lot_fits() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
