@@ -5,8 +5,10 @@ Facts only. Nothing here says due or missed, and nothing is deleted: rows are co
 
 from __future__ import annotations
 
+import json
 import uuid
 from decimal import Decimal
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
@@ -323,6 +325,13 @@ class Event(models.Model):
         db_table = 'audit"."event'
 
 
+class ExactJSON(json.JSONDecoder):
+    """Reads 70.00 as the decimal it was, never as a float."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(parse_float=Decimal, **kwargs)
+
+
 class RowChange(models.Model):
     """One row before and after one change, with the event that caused it: the view audit.change, kept by the database's triggers."""
 
@@ -332,8 +341,8 @@ class RowChange(models.Model):
     op = models.TextField()
     row_pk = models.TextField()
     patient_id = models.UUIDField(null=True)
-    old = models.JSONField(null=True)
-    new = models.JSONField(null=True)
+    old = models.JSONField(null=True, decoder=ExactJSON)
+    new = models.JSONField(null=True, decoder=ExactJSON)
     db_role = models.TextField()
     event = models.ForeignKey(Event, models.DO_NOTHING, null=True, related_name="changes")
 
