@@ -36,6 +36,9 @@ MAY: dict[str, frozenset[str]] = {
     "verify": frozenset({Role.PHARMACIST}),
     "print_sheet": frozenset({Role.PHARMACIST, Role.NURSE, Role.PRESCRIBER, Role.TECHNICIAN}),
     "log_infusion": frozenset({Role.NURSE, Role.PHARMACIST}),
+    # Any clinician may pause, slow down or stop, always; a prescriber charts a reaction as well.
+    "stop_infusion": _CLINICAL,
+    "record_reaction": frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER}),
     "enter_in_error": frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER}),
     "settle_dispute": frozenset({Role.PHARMACIST, Role.PRESCRIBER}),
     "decide_missed": frozenset({Role.PRESCRIBER}),

@@ -1,0 +1,318 @@
+"""What a bedside record is made of: the chart locked for writing, and the rows of vials, vital signs, reactions and rates.
+
+Checks the facts themselves (in the future, impossible); what departs from the plan is judged in ``departures``.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from patients.models import Centre, Membership, Patient
+from patients.refusal import Refusal
+from patients.roles import Role
+from regimens.domain.monograph import Monograph as MonographValue
+from regimens.domain.units import day_text
+from regimens.models import Administration, Course, Lot, Moment, PlannedDose, RateChange, Reaction, VialUse, VitalSigns
+
+REASON_LENGTH = 10
+TIME_RULES = "Time rules"
+VITALS_RULE = "Label, Administration: vital signs before, before each rate increase, midway and after"
+GIVERS = frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER})
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class VialFacts:
+    """What was used of one lot: mL infused and mL thrown away, from one vial or several."""
+
+    lot_number: str
+    expires_on: date
+    given_ml: Decimal
+    wasted_ml: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class VitalsFacts:
+    """One set of vital signs, or why it was not taken."""
+
+    taken_at: datetime
+    moment: str
+    systolic_mmhg: int | None = None
+    diastolic_mmhg: int | None = None
+    heart_rate_per_min: int | None = None
+    temperature_c: Decimal | None = None
+    spo2_percent: int | None = None
+    not_taken_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionFacts:
+    """One reaction, by the monograph's term or in free words."""
+
+    onset_at: datetime
+    term: str
+    is_serious: bool
+    action_taken: str
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RateFacts:
+    """The pump set to this rate at this instant; 0 is a pause."""
+
+    set_at: datetime
+    rate_ml_per_h: Decimal
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Chart:
+    """One patient's chart while an action holds it: nobody else records or decides for this patient meanwhile."""
+
+    patient: Patient
+    course: Course | None = None
+    dose: PlannedDose | None = None
+    doses: list[PlannedDose] = field(default_factory=list)
+    records: list[Administration] = field(default_factory=list)
+
+    @property
+    def centre(self) -> Centre:
+        return self.patient.centre
+
+    def live_record(self, dose: PlannedDose) -> Administration | None:
+        """The record of a dose that is not entered in error."""
+        return next((r for r in self.records if r.dose_id == dose.pk and not r.error_at), None)
+
+    def counted(self) -> list[Administration]:
+        """Records that count as given until two people have said otherwise: live ones, and disputed ones (W1.5)."""
+        return [r for r in self.records if not r.error_at or (r.dose_id and r.dispute_outcome != "not_given")]
+
+    def running(self) -> Administration | None:
+        """An infusion of this patient that has not ended."""
+        return next((r for r in self.records if not r.error_at and not r.ended_at), None)
+
+
+def lock_dose(dose: PlannedDose) -> Chart:
+    """The chart of a dose, locked. A superseded row gives its live revision, which is the one the record belongs to.
+
+    The course and the patient are locked first, so that two doses of one patient cannot both be started (hazard H12).
+    """
+    courses = Course.objects.select_for_update(of=("self", "patient"), no_key=True)
+    doses = PlannedDose.objects.select_for_update(of=("self",), no_key=True)
+    return _chart_of(dose, courses, doses)
+
+
+def read_dose(dose: PlannedDose) -> Chart:
+    """The same chart for reading; nothing is locked."""
+    return _chart_of(dose, Course.objects.all(), PlannedDose.objects.all())
+
+
+def _chart_of(dose: PlannedDose, courses: QuerySet[Course], doses: QuerySet[PlannedDose]) -> Chart:
+    course = courses.select_related("patient__centre", "protocol", "monograph", "transplant").get(pk=dose.course_id)
+    rows = list(doses.select_related("protocol_dose").filter(course=course).order_by("number", "revision", "pk"))
+    for row in rows:
+        row.course = course
+    asked = next(row for row in rows if row.pk == dose.pk)
+    live = next((row for row in rows if row.number == asked.number and row.settled_as != "superseded"), asked)
+    return Chart(course.patient, course, live, rows, _records(course.patient))
+
+
+def lock_patient(patient: Patient) -> Chart:
+    """The chart of a patient, locked, for what belongs to no planned dose."""
+    locked = Patient.objects.select_for_update(of=("self",), no_key=True).select_related("centre").get(pk=patient.pk)
+    return Chart(locked, records=_records(locked))
+
+
+def _records(patient: Patient) -> list[Administration]:
+    """Every record of the patient, by start, each with ``has_reaction`` and ``has_serious_reaction``."""
+    reactions = Reaction.objects.filter(administration=OuterRef("pk"), error_at=None)
+    return list(
+        Administration.objects.filter(patient=patient)
+        .select_related("recorded_by__user", "dose")
+        .annotate(has_reaction=Exists(reactions), has_serious_reaction=Exists(reactions.filter(is_serious=True)))
+        .order_by("started_at", "pk")
+    )
+
+
+def same_form(chart: Chart, token: uuid.UUID, by: Membership) -> Administration | None:
+    """The record this very form made before: a double click, a reload or a retry gets it again (hazard H11)."""
+    record = next((r for r in chart.records if r.token == token), None)
+    if record is not None and record.recorded_by_id != by.pk:
+        raise Refusal("token_used", "This form was used by somebody else. Open the page again.")
+    return record
+
+
+# Time --------------------------------------------------------------------------------------------------------------------
+
+
+def clock(at: datetime, zone_name: str, now: datetime) -> str:
+    """ "14:05" in a zone, with the day where it is not today."""
+    local, today = at.astimezone(ZoneInfo(zone_name)), now.astimezone(ZoneInfo(zone_name)).date()
+    text = f"{local:%H:%M}"
+    return text if local.date() == today else f"{text} on {day_text(local.date())}"
+
+
+def not_in_future(instant: datetime | None, at: datetime, field: str, what: str) -> None:
+    """Refuse an instant later than ``at`` (hazard H41)."""
+    if instant is not None and instant > at:
+        raise Refusal(
+            "in_the_future", f"{what} cannot be in the future. Check the date and the time.", source=TIME_RULES, field=field
+        )
+
+
+def to_minute(at: datetime) -> datetime:
+    """The minute an instant lies in: what people type and compare."""
+    return at.replace(second=0, microsecond=0)
+
+
+# Rows --------------------------------------------------------------------------------------------------------------------
+
+
+def check_giver(given_by: Membership, by: Membership) -> None:
+    """Whoever gave the infusion is a nurse, pharmacist or prescriber of this centre; never blank."""
+    if given_by.centre_id != by.centre_id or given_by.role not in GIVERS:
+        raise Refusal("giver", "Name who gave it: a nurse, pharmacist or prescriber of this centre.", field="given_by")
+
+
+def save_rates(record: Administration, rates: Iterable[RateFacts], by: Membership, at: datetime) -> list[RateChange]:
+    """The pump's settings, in order of time."""
+    return RateChange.objects.bulk_create(
+        RateChange(
+            administration=record,
+            at=r.set_at,
+            rate_ml_per_h=r.rate_ml_per_h,
+            reason=r.reason.strip(),
+            recorded_by=by,
+            recorded_at=at,
+        )
+        for r in sorted(rates, key=lambda r: r.set_at)
+    )
+
+
+def save_vitals(record: Administration, rows: Sequence[VitalsFacts], by: Membership, at: datetime) -> list[VitalSigns]:
+    """Vital signs as taken, or the reason why not; refused when neither is there."""
+    for row in rows:
+        not_in_future(row.taken_at, at, "taken_at", "Vital signs")
+        if row.moment not in Moment.values:
+            raise Refusal("vitals_moment", "Choose when the vital signs were taken.", field="moment")
+        needed = (row.systolic_mmhg, row.diastolic_mmhg, row.heart_rate_per_min, row.temperature_c)
+        if None in needed and not row.not_taken_reason.strip():
+            raise Refusal(
+                "vitals_incomplete",
+                "Enter blood pressure, heart rate and temperature, or say why they were not taken.",
+                source=VITALS_RULE,
+                field="not_taken_reason",
+            )
+        if row.systolic_mmhg and row.diastolic_mmhg and row.diastolic_mmhg >= row.systolic_mmhg:
+            raise Refusal("blood_pressure", "The diastolic pressure is below the systolic one.", field="diastolic_mmhg")
+    return VitalSigns.objects.bulk_create(
+        VitalSigns(
+            administration=record,
+            at=row.taken_at,
+            moment=row.moment,
+            systolic_mmhg=row.systolic_mmhg,
+            diastolic_mmhg=row.diastolic_mmhg,
+            heart_rate_per_min=row.heart_rate_per_min,
+            temperature_c=row.temperature_c,
+            spo2_percent=row.spo2_percent,
+            not_taken_reason=row.not_taken_reason.strip(),
+            recorded_by=by,
+            recorded_at=at,
+        )
+        for row in rows
+    )
+
+
+def save_reactions(record: Administration, rows: Sequence[ReactionFacts], by: Membership, at: datetime) -> list[Reaction]:
+    """Reactions with their onset, never before the infusion began."""
+    for row in rows:
+        not_in_future(row.onset_at, at, "onset_at", "A reaction")
+        if to_minute(row.onset_at) < to_minute(record.started_at):
+            raise Refusal("reaction_before_start", "The reaction would have begun before the infusion.", field="onset_at")
+        if not row.term.strip() or not row.action_taken.strip():
+            raise Refusal(
+                "reaction_incomplete",
+                "Name the reaction and what was done.",
+                field="term" if not row.term.strip() else "action_taken",
+            )
+    return Reaction.objects.bulk_create(
+        Reaction(
+            administration=record,
+            onset_at=row.onset_at,
+            term=row.term.strip(),
+            is_serious=row.is_serious,
+            action_taken=row.action_taken.strip(),
+            outcome=row.outcome.strip(),
+            recorded_by=by,
+            recorded_at=at,
+        )
+        for row in rows
+    )
+
+
+def split_over_vials(given_ml: Decimal, wasted_ml: Decimal, vial_ml: Decimal) -> list[tuple[Decimal, Decimal]]:
+    """(given, wasted) per vial: whole vials first, then the one of which a part was thrown away; none beyond its size."""
+    rows = []
+    while given_ml > 0 or wasted_ml > 0:
+        given = min(given_ml, vial_ml)
+        wasted = min(wasted_ml, vial_ml - given)
+        rows.append((given, wasted))
+        given_ml, wasted_ml = given_ml - given, wasted_ml - wasted
+    return rows
+
+
+def save_vials(
+    record: Administration, rows: Sequence[VialFacts], value: MonographValue, by: Membership, at: datetime
+) -> list[VialUse]:
+    """One row per vial, each with its lot; a lot is known to the centre from its first vial. Three statements."""
+    if not rows:
+        return []
+    for row in rows:
+        if not row.lot_number.strip():
+            raise Refusal("lot_number", "Enter the lot number on the vial.", field="lot_number")
+        if row.given_ml < 0 or row.wasted_ml < 0 or not row.given_ml + row.wasted_ml:
+            raise Refusal("vial_volume", "Enter how many mL of this lot were given or wasted.", field="given_ml")
+    product = value.product
+    lots = {(row.lot_number.strip(), row.expires_on) for row in rows}
+    Lot.objects.bulk_create(
+        (
+            Lot(centre_id=record.centre_id, product_code=product.code, number=number, expires_on=on)
+            for number, on in sorted(lots)
+        ),
+        ignore_conflicts=True,
+    )
+    known = {
+        (lot.number, lot.expires_on): lot
+        for lot in Lot.objects.filter(
+            centre_id=record.centre_id, product_code=product.code, number__in=[number for number, _ in lots]
+        )
+    }
+    return VialUse.objects.bulk_create(
+        VialUse(
+            administration=record,
+            lot=known[row.lot_number.strip(), row.expires_on],
+            given_ml=given,
+            wasted_ml=wasted,
+            recorded_by=by,
+            recorded_at=at,
+        )
+        for row in rows
+        for given, wasted in split_over_vials(row.given_ml, row.wasted_ml, product.vials[0].volume_ml)
+    )
+
+
+def local_day(at: datetime, centre: Centre) -> date:
+    """The calendar day of an instant where the patient is treated."""
+    return at.astimezone(ZoneInfo(centre.time_zone)).date()
+
+
+def elapsed_hours(hours: Decimal) -> timedelta:
+    """Decimal hours as elapsed time."""
+    return timedelta(minutes=int(hours * 60))

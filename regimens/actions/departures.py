@@ -1,0 +1,355 @@
+"""What departs from the plan: it stops an infusion from starting, and is a flag with a reason on one given all the same.
+
+Hard-stop planning, never hard-stop recording the truth (hazard H13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from patients.refusal import Refusal
+from regimens.actions import planning
+from regimens.actions.charting import REASON_LENGTH, Chart, RateFacts, VialFacts, clock, elapsed_hours, local_day
+from regimens.domain import infusion, intervals, running
+from regimens.domain.clock import day_start
+from regimens.domain.guards import zone
+from regimens.domain.monograph import Monograph as MonographValue
+from regimens.domain.reasons import source_text
+from regimens.domain.status import STARTABLE, Status
+from regimens.domain.units import day_text, instant_text, with_unit
+from regimens.models import Administration, PlannedDose, SheetCopy
+from regimens.models.status import status_of
+
+LATE_ENTRY_AFTER = timedelta(hours=2)  # site policy: charted later than this, it says why (hazard H41)
+
+# Flag → what it means, as the record shows it. In this order.
+FLAGS = {
+    "unplanned": "Not a planned dose",
+    "unsigned": "Not verified when it started",
+    "old_sheet": "Given by a sheet that had been replaced",
+    "course_stopped": "The course was stopped",
+    "patient_closed": "The chart was closed",
+    "dose_omitted": "The dose had been omitted",
+    "before_referral": "The dose counted as before referral",
+    "disputed": "An earlier record of this dose was disputed",
+    "missed_undecided": "The dose was missed and nobody had decided",
+    "early": "Before the target day, inside the window",
+    "late": "After the target day, inside the window",
+    "outside_window": "Outside the window",
+    "under_interval": "Sooner than the minimum interval to another dose",
+    "expired_lot": "A lot had expired",
+    "vial_time": "Longer than the vial's time limits",
+    "vials_in_stages": "Vials entered in stages",
+    "over_max_rate": "A rate above the limit",
+    "above_plan": "A rate above the plan",
+    "over_volume": "More than the ordered volume",
+    "late_entry": "Charted more than 2 h afterwards",
+}
+
+
+def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime) -> infusion.TableChoice:
+    """Which rate table this infusion takes: the slower one where the signed plan or what happened since asks for it."""
+    value = dose.course.monograph.to_domain()
+    earlier = [r for r in chart.counted() if r.started_at < starts_at and r.dose_id != dose.pk]
+    last = earlier[-1] if earlier else None
+    reaction = "none"
+    if last is not None and last.has_reaction:  # type: ignore[attr-defined]  # annotated in charting
+        reaction = "serious" if last.has_serious_reaction else "mild"  # type: ignore[attr-defined]
+    choice = infusion.which_table(
+        is_first_ever=last is None,
+        starts_at=starts_at,
+        zone_name=chart.centre.time_zone,
+        monograph=value,
+        last_dose_started_at=last.started_at if last else None,
+        last_reaction=reaction,
+    )
+    if choice.code == "subsequent" and dose.rate_table == "initial":
+        return infusion.TableChoice("initial", ("as_signed",), choice.working)
+    return choice
+
+
+# Starting ----------------------------------------------------------------------------------------------------------------
+
+
+def refuse_start(
+    chart: Chart,
+    dose: PlannedDose,
+    *,
+    sheet_code: str,
+    plan: infusion.InfusionPlan,
+    vial_entered_at: datetime | None,
+    in_stages: bool,
+    vials: Sequence[VialFacts],
+    at: datetime,
+) -> None:
+    """Every stop before an infusion, the gravest first."""
+    if chart.patient.closed_at:
+        raise Refusal(
+            "patient_closed", f"Not started: the chart is closed ({chart.patient.get_closed_reason_display().lower()})."
+        )
+    if dose.course.stopped_at or dose.settled_as == "cancelled":
+        raise Refusal("course_stopped", "Not started: this course was stopped.")
+    _refuse_status(chart, dose, at)
+    _refuse_signature(dose)
+    _refuse_sheet(dose, sheet_code)
+    if (other := chart.running()) is not None:
+        raise Refusal(
+            "other_running",
+            f"Not started: another infusion of this patient runs since {clock(other.started_at, chart.centre.time_zone, at)}.",
+        )
+    _refuse_interval(chart, dose, at)
+    _refuse_vials(chart, plan, vial_entered_at, in_stages, vials, at)
+
+
+def _refuse_status(chart: Chart, dose: PlannedDose, at: datetime) -> None:
+    zone_name = chart.centre.time_zone
+    status = status_of(dose, at, [r for r in chart.records if r.dose_id == dose.pk])
+    if status in STARTABLE:
+        return
+    sentence = {
+        Status.DISPUTED: "The record of this dose is disputed: do not give. A pharmacist or prescriber says first whether it was given.",
+        Status.MISSED: f"The window closed {instant_text(dose.closes_at, zone_name)}: a prescriber decides first.",
+        Status.UPCOMING: f"The window opens {instant_text(dose.opens_at, zone_name)}.",
+        Status.OMITTED: "A prescriber omitted this dose.",
+        Status.BEFORE_REFERRAL: "This dose counts as before referral.",
+    }.get(status, "This dose is no longer waiting to be given.")
+    code = {Status.MISSED: "missed_undecided", Status.UPCOMING: "window_not_open"}.get(status, str(status))
+    raise Refusal(
+        code,
+        f"Not started. {sentence}",
+        source=source_text(dose.protocol_dose.source) if status == Status.UPCOMING else "Site policy",
+    )
+
+
+def _refuse_signature(dose: PlannedDose) -> None:
+    if dose.verified_at is None:
+        raise Refusal(
+            "unsigned",
+            "Not started: this dose is not verified. Its sheet is a draft.",
+            source="Site policy: verification before start",
+        )
+    if planning.content_hash(dose) != dose.content_hash:
+        raise Refusal(
+            "signature_broken",
+            "Not started: the dose is not what was signed. Call the pharmacist.",
+            source="Site policy: verification before start",
+        )
+
+
+def same_code(typed: str, code: str) -> bool:
+    """Whether a typed sheet code is this one; case, spaces and the dash do not count."""
+    return _letters(typed) == _letters(code)
+
+
+def _letters(code: str) -> str:
+    return "".join(c for c in code.upper() if c.isalnum())
+
+
+def _refuse_sheet(dose: PlannedDose, typed: str) -> None:
+    """Hazard H20: the sheet in the hand must be of what is signed now; if not, the valid values are said."""
+    if same_code(typed, planning.sheet_code(dose)):
+        return
+    letters = _letters(typed)
+    code = f"{letters[:4]}-{letters[4:]}"
+    old = (
+        SheetCopy.objects.filter(dose__course=dose.course_id, code=code).select_related("dose").first()
+        if len(letters) == 8
+        else None
+    )
+    if old is None:
+        why = "This code is not on a sheet of this dose."
+    elif old.dose.number != dose.number:
+        why = f"This sheet is for dose {old.dose.number}, not dose {dose.number}."
+    else:
+        why = "This sheet was replaced: destroy it."
+    valid = f"Valid now: {with_unit(dose.dose_mg, 'mg')} in {with_unit(dose.draw_ml, 'mL')}. Print the current sheet."
+    raise Refusal(
+        "dead_sheet", f"Not started. {why} {valid}", source="Site policy: sheet code at the bedside", field="sheet_code"
+    )
+
+
+def _refuse_interval(chart: Chart, dose: PlannedDose, at: datetime) -> None:
+    earlier = [r.started_at for r in chart.counted()]
+    kept = intervals.check_interval(
+        starts_at=at, previous_started_at=max(earlier, default=None), min_interval_hours=dose.min_interval_hours
+    )
+    if not kept.is_kept and kept.earliest_at is not None:
+        raise Refusal(
+            "min_interval",
+            f"Not started: at least {with_unit(dose.min_interval_hours, 'h')} after the start of the last dose, "
+            f"not before {instant_text(kept.earliest_at, chart.centre.time_zone)}.",
+            source="Site policy: minimum interval",
+        )
+
+
+def _refuse_vials(
+    chart: Chart,
+    plan: infusion.InfusionPlan,
+    vial_entered_at: datetime | None,
+    in_stages: bool,
+    vials: Sequence[VialFacts],
+    at: datetime,
+) -> None:
+    source = "Label, Preparation and administration"
+    today = local_day(at, chart.centre)
+    for vial in vials:
+        if vial.expires_on < today:
+            raise Refusal(
+                "expired_lot",
+                f"Not started: lot {vial.lot_number} expired {day_text(vial.expires_on)}.",
+                source=source,
+                field="expires_on",
+            )
+    if plan.exceeds_finish_limit and not in_stages:
+        raise Refusal(
+            "vials_in_stages",
+            f"Not started: {with_unit(plan.pump_total_minutes_rounded_up, 'min')} is longer than one entered vial may last. "
+            "Enter the vials in stages, and say so.",
+            source=source,
+            field="in_stages",
+        )
+    if vial_entered_at is None:
+        return
+    limits = running.vial_clock(plan, vial_entered_at)
+    start_by = limits.begin_by if in_stages or limits.start_by is None else limits.start_by
+    if at > start_by:
+        raise Refusal(
+            "vial_time",
+            f"Not started: a vial entered at {clock(vial_entered_at, chart.centre.time_zone, at)} had to be started "
+            f"by {clock(start_by, chart.centre.time_zone, at)}. Use new vials.",
+            source=source,
+            field="vial_entered_at",
+        )
+
+
+# Given all the same --------------------------------------------------------------------------------------------------------
+
+
+def flags_of(
+    chart: Chart,
+    dose: PlannedDose,
+    *,
+    started_at: datetime,
+    ended_at: datetime | None,
+    volume_ml: Decimal | None,
+    vial_entered_at: datetime | None,
+    vials: Sequence[VialFacts],
+    rates: Sequence[RateFacts],
+    is_old_sheet: bool,
+    at: datetime,
+) -> list[str]:
+    """The departures of an infusion as it happened, as codes in the order of ``FLAGS``."""
+    value = dose.course.monograph.to_domain()
+    found = timing_flags(dose, started_at, chart.centre.time_zone) | {
+        code
+        for code, holds in {
+            "unsigned": dose.verified_at is None or dose.verified_at > started_at,
+            "old_sheet": is_old_sheet,
+            "course_stopped": bool(dose.course.stopped_at) or dose.settled_as == "cancelled",
+            "patient_closed": bool(chart.patient.closed_at),
+            "dose_omitted": dose.settled_as == "omitted",
+            "before_referral": dose.settled_as == "before_referral",
+            "disputed": dose.settled_as == "recorded",
+            "missed_undecided": not dose.settled_as and started_at >= dose.closes_at,
+            "under_interval": _is_under_interval(chart, dose, started_at),
+            "over_volume": is_over_volume(dose, volume_ml, value),
+        }.items()
+        if holds
+    }
+    found |= common_flags(
+        value, chart, started_at=started_at, ended_at=ended_at, vial_entered_at=vial_entered_at, vials=vials, rates=rates, at=at
+    )
+    return in_order(found)
+
+
+def common_flags(
+    value: MonographValue,
+    chart: Chart,
+    *,
+    started_at: datetime,
+    ended_at: datetime | None,
+    vial_entered_at: datetime | None,
+    vials: Sequence[VialFacts],
+    rates: Sequence[RateFacts],
+    at: datetime,
+) -> set[str]:
+    """The departures that need no plan to compare with."""
+    most = value.limit("max_rate_ml_per_h").value
+    on = local_day(started_at, chart.centre)
+    return {
+        code
+        for code, holds in {
+            "expired_lot": any(vial.expires_on < on for vial in vials),
+            "vial_time": is_over_vial_time(value, vial_entered_at, started_at, ended_at),
+            "over_max_rate": any(rate.rate_ml_per_h > most for rate in rates),
+            "late_entry": at - (ended_at or started_at) > LATE_ENTRY_AFTER,
+        }.items()
+        if holds
+    }
+
+
+def timing_flags(dose: PlannedDose, started_at: datetime, zone_name: str) -> set[str]:
+    """ "early", "late" or "outside_window"; nothing on the target day, nor anywhere in a window that runs in hours."""
+    in_hours = dose.overdue_at == dose.closes_at and dose.protocol_dose.closes_after_hours is not None
+    word = intervals.timing(
+        started_at=started_at,
+        opens_at=dose.opens_at,
+        target_at=dose.opens_at if in_hours else max(dose.opens_at, day_start(dose.target_on, zone(zone_name))),
+        overdue_at=dose.overdue_at,
+        closes_at=dose.closes_at,
+    )
+    return set() if word == intervals.Timing.ON_TIME else {str(word)}
+
+
+def _is_under_interval(chart: Chart, dose: PlannedDose, started_at: datetime) -> bool:
+    """Against the dose before and, where this one is entered afterwards, against the one after it."""
+    others = [r for r in chart.counted() if r.dose_id != dose.pk]
+    before = [r for r in others if r.started_at <= started_at]
+    after = [r for r in others if r.started_at > started_at]
+    own = timedelta(hours=dose.min_interval_hours)
+    if before and started_at - before[-1].started_at < own:
+        return True
+    if not after:
+        return False
+    needed = timedelta(hours=after[0].dose.min_interval_hours) if after[0].dose else own
+    return after[0].started_at - started_at < needed
+
+
+def is_over_volume(dose: PlannedDose, volume_ml: Decimal | None, value: MonographValue) -> bool:
+    """More than the ordered volume and the limit beyond it: every vial hung whole, for example (hazard H49)."""
+    return volume_ml is not None and volume_ml > dose.draw_ml + value.limit("volume_over_ordered_ml").value
+
+
+def is_over_vial_time(
+    value: MonographValue, entered_at: datetime | None, started_at: datetime, ended_at: datetime | None
+) -> bool:
+    """Begun or ended later than the label allows after entering the vial (hazard H30)."""
+    if entered_at is None:
+        return False
+    begin_by = entered_at + elapsed_hours(value.limit("begin_within_h").value)
+    finish_by = entered_at + elapsed_hours(value.limit("finish_within_h").value)
+    return started_at > begin_by or (ended_at is not None and ended_at > finish_by)
+
+
+def in_order(flags: set[str]) -> list[str]:
+    """Flags in the order of ``FLAGS``."""
+    return [code for code in FLAGS if code in flags]
+
+
+def require_reason(flags: Sequence[str], reason: str, field: str = "reason") -> None:
+    """A departure is recorded with a reason of at least 10 characters, never refused for itself."""
+    if flags and len(reason.strip()) < REASON_LENGTH:
+        listed = "; ".join(FLAGS[code].lower() for code in flags)
+        raise Refusal(
+            "reason_needed",
+            f"Say why, in at least {REASON_LENGTH} characters: {listed}.",
+            source="Site policy: departures are explained",
+            field=field,
+        )
+
+
+def add_flags(record: Administration, flags: set[str]) -> None:
+    """More departures for a record that is held."""
+    record.flags = in_order({*record.flags, *flags})

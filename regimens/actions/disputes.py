@@ -1,0 +1,81 @@
+"""Records entered in error, and who says whether the dose was given.
+
+Nothing that was "given" becomes startable by one person's act (workflow W1.5, W2.12): the dose stays disputed until a
+pharmacist or prescriber who neither recorded it nor marked it says given or not given.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from patients import audit
+from patients.models import Membership
+from patients.refusal import Refusal
+from patients.roles import require
+from regimens.actions.bedside import lock_record
+from regimens.actions.charting import REASON_LENGTH, lock_dose, lock_patient
+from regimens.models import Administration, PlannedDose
+
+OUTCOMES = ("given", "not_given")
+SOURCE = "Site policy: a record is undone by two people"
+
+
+@transaction.atomic
+def enter_in_error(
+    *, record: Administration, reason: str, by: Membership, at: datetime, version: int | None = None
+) -> Administration:
+    """Strike a record out, with a reason. Its dose stays closed and disputed; its contents stay readable."""
+    require(by, "enter_in_error")
+    if len(reason.strip()) < REASON_LENGTH:
+        raise Refusal("reason_needed", f"Say what is wrong with it, in at least {REASON_LENGTH} characters.", field="reason")
+    if record.dose is not None:
+        lock_dose(record.dose)
+    else:
+        lock_patient(record.patient)
+    locked = lock_record(record, version, at)
+    audit.event("enter_in_error", by=by, patient=locked.patient, reason=reason.strip(), record=str(locked.pk))
+    locked.error_at, locked.error_by, locked.error_reason = at, by, reason.strip()
+    locked.version += 1
+    locked.save(update_fields=["error_at", "error_by", "error_reason", "version"])
+    return locked
+
+
+@transaction.atomic
+def settle_dispute(*, dose: PlannedDose, outcome: str, reason: str, by: Membership, at: datetime) -> PlannedDose:
+    """Say whether a disputed dose was given: "not_given" opens it again, "given" keeps it closed until it is recorded again.
+
+    Refused: nothing in dispute; whoever recorded it or marked it as entered in error; a reason under 10 characters.
+    """
+    require(by, "settle_dispute")
+    if outcome not in OUTCOMES:
+        raise Refusal("outcome", "Say whether the dose was given.", field="outcome")
+    if len(reason.strip()) < REASON_LENGTH:
+        raise Refusal("reason_needed", f"Say how you know, in at least {REASON_LENGTH} characters.", field="reason")
+    chart = lock_dose(dose)
+    live = chart.dose
+    assert live is not None  # lock_dose always finds it
+    struck = Administration.objects.select_for_update(of=("self",), no_key=True).select_related("recorded_by", "error_by")
+    open_disputes = list(struck.filter(dose=live, error_at__isnull=False, dispute_settled_at=None))
+    if not open_disputes:
+        raise Refusal("not_disputed", "No record of this dose is in dispute.")
+    if any(by.user_id in (r.recorded_by.user_id, r.error_by.user_id if r.error_by else None) for r in open_disputes):
+        raise Refusal(
+            "own_record", "You recorded this dose or marked it: another pharmacist or prescriber settles it.", source=SOURCE
+        )
+    if outcome == "not_given" and chart.live_record(live) is not None:
+        raise Refusal("recorded_again", "The dose has been recorded again, so it was given.")
+    audit.event("settle_dispute", by=by, patient=chart.patient, reason=reason.strip(), dose=str(live.pk), outcome=outcome)
+    for record in open_disputes:
+        record.dispute_settled_at, record.dispute_settled_by = at, by
+        record.dispute_outcome, record.dispute_reason = outcome, reason.strip()
+        record.version += 1
+    Administration.objects.bulk_update(
+        open_disputes, ["dispute_settled_at", "dispute_settled_by", "dispute_outcome", "dispute_reason", "version"]
+    )
+    if outcome == "not_given" and live.settled_as == "recorded":
+        is_open = not live.course.stopped_at
+        live.settled_at, live.settled_as = (None, "") if is_open else (at, "cancelled")
+        live.save(update_fields=["settled_at", "settled_as"])
+    return live
