@@ -48,12 +48,7 @@ def publish_shipped(*, value: domain.Monograph, expected_checksum: str, release:
     _one_at_a_time()
     if Monograph.objects.exists():
         return None
-    if (found := checksum(value)) != expected_checksum:
-        raise Refusal(
-            "shipped_file_changed",
-            "The shipped monograph is not the file of this release, so it is not published unread. Load it as a draft instead.",
-            source=RULE,
-        )
+    found = check_is_of_this_release(value, expected_checksum)
     audit.event("publish_monograph", by=None, version=1, checksum=found, shipped_with=release)
     monograph = Monograph.objects.create(
         title=value.title, what_changed=value.what_changed, checksum=found, shipped_with=release, drafted_at=at
@@ -62,6 +57,15 @@ def publish_shipped(*, value: domain.Monograph, expected_checksum: str, release:
     monograph.version, monograph.state, monograph.published_at = 1, Monograph.State.PUBLISHED, at
     monograph.save()
     return monograph
+
+
+def check_is_of_this_release(value: domain.Monograph, expected_checksum: str) -> str:
+    """The checksum of the shipped monograph; refused ("shipped_file_changed") where somebody edited the file."""
+    found = checksum(value)
+    if found != expected_checksum:
+        sentence = "The shipped monograph is not the file of this release, so it is not published unread. Load it as a draft."
+        raise Refusal("shipped_file_changed", sentence, source=RULE)
+    return found
 
 
 @transaction.atomic

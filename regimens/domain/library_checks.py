@@ -11,6 +11,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
+from .library_text import plain
 from .monograph import Anchor, Limit, Monograph, Product, Protocol, ProtocolDose, RateTable, Source
 from .reasons import Refused
 from .units import number, with_unit
@@ -105,7 +106,9 @@ def problems(monograph: Monograph) -> tuple[Refused, ...]:
 
 
 def _refused(code: str, field: str, sentence: str, value: object, limit: object, source: Source | str = GUARD) -> Refused:
-    return Refused(code, sentence, source=source, field=field, value=value, limit=limit)
+    # Plain digits, as in the file: the sentence has them as people read them.
+    exact = [plain(word) if isinstance(word, Decimal) else word for word in (value, limit)]
+    return Refused(code, sentence, source=source, field=field, value=str(exact[0]), limit=str(exact[1]))
 
 
 def _outside(
@@ -215,8 +218,8 @@ def _dose(protocol: Protocol, row: ProtocolDose, path: str, codes: list[str], li
             "not_optional",
             f"{path}.optional",
             f"{row.code}: a row that repeats or stands in for another is optional.",
-            False,
-            True,
+            "false",
+            "true",
         )
 
 

@@ -162,7 +162,7 @@ def _value(value: object) -> str:
     if isinstance(value, str):
         return _quoted(value)
     if isinstance(value, Decimal):
-        return _plain(value)
+        return plain(value)
     if isinstance(value, Source):
         return f"{{ kind = {_quoted(value.kind)}, ref = {_quoted(value.ref)} }}"
     if isinstance(value, tuple):
@@ -170,7 +170,7 @@ def _value(value: object) -> str:
     return str(value)
 
 
-def _plain(value: Decimal) -> str:
+def plain(value: Decimal) -> str:
     """A decimal without exponent or trailing zeros: 150, 0.1."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -12,6 +12,7 @@ from regimens.models.library import Monograph
 
 class Command(BaseCommand):
     help = "Prints the published monograph, or another version of it, as UTF-8 TOML."
+    requires_system_checks: list[str] = []
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         # Django gives every command a --version of its own; here it means the monograph's.

@@ -23,6 +23,7 @@ REFUSED, UNREADABLE = 1, 2
 
 class Command(BaseCommand):
     help = "Makes a draft of a monograph file. 0: made, or nothing to change; 1: refused, naming the key; 2: unreadable."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group(required=True)
