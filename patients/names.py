@@ -53,7 +53,7 @@ def clean_name(text: str, *, field: str, what: str, required: bool = False) -> s
 
 
 def clean_mrn(text: str) -> str:
-    """A record number as it is stored: capitals, digits and - / . only. Spaces are left out: it is found however it is typed."""
+    """A record number as it is stored: capitals, digits and - / . only, without spaces, so that any spelling finds it."""
     mrn = re.sub(r"[ \u00a0]", "", text).upper()
     if not mrn:
         raise Refusal("mrn_needed", "Enter the record number.", source=NAME_RULES, field="mrn")

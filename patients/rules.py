@@ -78,14 +78,7 @@ def parse_weight_kg(text: str, *, limits: WeightLimits = SHIPPED) -> Decimal:
     match = _PLAIN.fullmatch(typed)
     if match is None:
         raise _typed_wrongly(_what_is_wrong(typed))
-    weight_kg = Decimal(typed)
-    allowed = 2 if weight_kg < limits.two_decimals_below_kg else 1
-    if len(match[2] or "") > allowed:
-        below = kg_text(limits.two_decimals_below_kg)
-        one = f"A weight from {below} has at most one decimal, such as 70.5."
-        sentence = f"Below {below} a weight has at most two decimals." if allowed == 2 else one
-        raise Refusal("weight_decimals", sentence, source=WEIGHT_RULES, field="weight_kg")
-    return weight_in_range(weight_kg, limits=limits)
+    return check_weight_kg(Decimal(typed), limits=limits)
 
 
 def _what_is_wrong(typed: str) -> str:
@@ -109,8 +102,16 @@ def _what_is_wrong(typed: str) -> str:
     return "Enter the weight in kg as a plain number, such as 70 or 70.5."
 
 
-def weight_in_range(weight_kg: Decimal, *, limits: WeightLimits = SHIPPED) -> Decimal:
-    """The weight itself when it is a possible one; else refused ("weight_range")."""
+def check_weight_kg(weight_kg: Decimal, *, limits: WeightLimits = SHIPPED) -> Decimal:
+    """The weight itself when it is possible; refused "weight_text" (no exact number), "weight_decimals", "weight_range"."""
+    if not isinstance(weight_kg, Decimal) or not weight_kg.is_finite():
+        raise _typed_wrongly("Enter the weight in kg as a plain number, such as 70 or 70.5.")
+    allowed = 2 if weight_kg < limits.two_decimals_below_kg else 1
+    if weight_kg != round(weight_kg, allowed):
+        below = kg_text(limits.two_decimals_below_kg)
+        one = f"A weight from {below} has at most one decimal, such as 70.5."
+        sentence = f"Below {below} a weight has at most two decimals." if allowed == 2 else one
+        raise Refusal("weight_decimals", sentence, source=WEIGHT_RULES, field="weight_kg")
     if not limits.min_kg <= weight_kg <= limits.max_kg:
         raise Refusal(
             "weight_range",

@@ -1,0 +1,41 @@
+"""What may be done to patients, centres and accounts: the only code of this floor that writes.
+
+Every action takes keyword arguments only, ``by`` (the membership that acts) and ``at`` (the instant, UTC), runs in one
+transaction and writes one event into the history. What is not allowed raises a Refusal and changes nothing.
+"""
+
+from patients.actions.accounts import (
+    add_membership,
+    correct_account,
+    correct_centre,
+    create_account,
+    create_centre,
+    end_membership,
+    ensure_groups,
+    set_password,
+)
+from patients.actions.patients import close_patient, correct_patient, register_patient, reopen_patient
+from patients.actions.precautions import answer_precautions, release_contraindication
+from patients.actions.transplants import correct_transplant, record_transplant
+from patients.actions.weights import mark_weight_in_error, record_weight
+
+__all__ = [
+    "add_membership",
+    "answer_precautions",
+    "close_patient",
+    "correct_account",
+    "correct_centre",
+    "correct_patient",
+    "correct_transplant",
+    "create_account",
+    "create_centre",
+    "end_membership",
+    "ensure_groups",
+    "mark_weight_in_error",
+    "record_transplant",
+    "record_weight",
+    "register_patient",
+    "release_contraindication",
+    "reopen_patient",
+    "set_password",
+]
