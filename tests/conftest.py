@@ -18,6 +18,13 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 pytest_plugins = ["tests.plugins.report", "tests.plugins.database", "tests.plugins.browser"]
 
 
+def pytest_configure() -> None:
+    """Read the settings, so that pytest-django finds Django configured when its turn comes."""
+    from django.conf import settings
+
+    assert settings.ROOT_URLCONF
+
+
 @pytest.fixture(scope="session")
 def full() -> bool:
     """Whether this is `./dev test --full`: more rounds, every combination."""

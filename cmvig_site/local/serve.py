@@ -20,11 +20,11 @@ from cmvig_site.local.processes import dies_with_us, stop
 
 # In this order. The last is a sentence for the person who waits.
 PREPARATION = (
-    (("migrate", "--verbosity=0"), "Preparing the database"),
+    (("migrate", "--skip-checks", "--verbosity=0"), "Preparing the database"),
     (("guard_database",), "Guarding it"),
     (("load_monograph", "--shipped"), "Loading the monograph"),
     (("load_demo", "--if-empty"), "Making the demonstration centre, the first time"),
-    (("collectstatic", "--noinput", "--verbosity=0"), "Collecting style sheets"),
+    (("collectstatic", "--skip-checks", "--noinput", "--verbosity=0"), "Collecting style sheets"),
 )
 READY_WITHIN_S = 60
 GRACEFUL_STOP_S = 10
