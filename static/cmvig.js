@@ -70,6 +70,10 @@
     if (field) { event.preventDefault(); field.focus(); }
   });
 
+  // The focus never comes to lie under the banner, however many alerts it carries (WCAG 2.4.11).
+  const banner = $(".banner");
+  if (banner) new ResizeObserver(() => { document.documentElement.style.scrollPaddingTop = `${banner.offsetHeight + 12}px`; }).observe(banner);
+
   // Once is enough: while a form is under way it is not sent again. (The server's token is what really holds.)
   const buttons = (form) => $$("button:not([type='button']), input[type='submit']", form);
   const hold = (form) => {
