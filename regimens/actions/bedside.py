@@ -20,6 +20,8 @@ from regimens.actions.charting import (
     ReactionFacts,
     VialFacts,
     VitalsFacts,
+    check_lots,
+    check_partial,
     clock,
     elapsed_hours,
     local_day,
@@ -30,7 +32,6 @@ from regimens.actions.charting import (
     save_vitals,
     to_minute,
 )
-from regimens.actions.infusions import check_lots, check_partial
 from regimens.actions.standing import last_running_rate, needs_vitals, plan_for, planned_rate
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.reasons import source_text

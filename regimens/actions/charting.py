@@ -14,15 +14,17 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from patients.identity import identity_matches
 from patients.models import Centre, Membership, Patient
 from patients.refusal import Refusal
 from patients.roles import Role
 from regimens.domain.monograph import Monograph as MonographValue
-from regimens.domain.units import day_text
+from regimens.domain.units import day_text, with_unit
 from regimens.models import Administration, Course, Lot, Moment, PlannedDose, RateChange, Reaction, VialUse, VitalSigns
 
 REASON_LENGTH = 10
 TIME_RULES = "Time rules"
+IDENTITY = "Site policy: identity re-entered at the bedside"
 VITALS_RULE = "Label, Administration: vital signs before, before each rate increase, midway and after"
 GIVERS = frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER})
 ZERO = Decimal(0)
@@ -172,13 +174,58 @@ def to_minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
 
 
-# Rows --------------------------------------------------------------------------------------------------------------------
+# Checks -----------------------------------------------------------------------------------------------------------------
+
+
+def check_identity(patient: Patient, mrn_tail: str, birth_year: str) -> None:
+    """Hazard H01: typed again at the bedside, never clicked."""
+    if not identity_matches(patient.mrn, patient.birth_on, mrn_tail, birth_year):
+        raise Refusal(
+            "wrong_identity",
+            "The record number's last 4 characters or the birth year do not belong to this patient.",
+            source=IDENTITY,
+            field="mrn_tail",
+        )
 
 
 def check_giver(given_by: Membership, by: Membership) -> None:
     """Whoever gave the infusion is a nurse, pharmacist or prescriber of this centre; never blank."""
     if given_by.centre_id != by.centre_id or given_by.role not in GIVERS:
         raise Refusal("giver", "Name who gave it: a nurse, pharmacist or prescriber of this centre.", field="given_by")
+
+
+def check_partial(dose: PlannedDose | None, volume_ml: Decimal | None, stopped_early_reason: str) -> None:
+    """Less than ordered is a partial dose, with no tolerance (hazard H42); it says why it was stopped."""
+    if dose is not None and volume_ml is not None and volume_ml < dose.draw_ml and not stopped_early_reason.strip():
+        given, ordered = with_unit(volume_ml, "mL"), with_unit(dose.draw_ml, "mL")
+        raise Refusal("stopped_early", f"Partial: {given} of {ordered}. Say why it was stopped.", field="stopped_early_reason")
+
+
+def check_lots(from_lots: Decimal, volume_ml: Decimal | None) -> None:
+    """The lots cannot have held more than was given; mL without a lot are possible, and shown."""
+    if volume_ml is not None and from_lots > volume_ml:
+        raise Refusal(
+            "lots_over_volume",
+            f"The lots come to {with_unit(from_lots, 'mL')}, more than the {with_unit(volume_ml, 'mL')} given.",
+            field="given_ml",
+        )
+
+
+def check_times(started_at: datetime, ended_at: datetime | None, volume_ml: Decimal | None, at: datetime) -> None:
+    """Start and end in order and not in the future; an end comes with the volume given."""
+    not_in_future(started_at, at, "started_at", "The start")
+    not_in_future(ended_at, at, "ended_at", "The end")
+    if ended_at is not None and ended_at < started_at:
+        raise Refusal("end_before_start", "The end lies before the start.", field="ended_at")
+    if (ended_at is None) != (volume_ml is None):
+        raise Refusal(
+            "end_and_volume",
+            "Enter the end and the volume given, or neither while it runs.",
+            field="volume_ml" if ended_at else "ended_at",
+        )
+
+
+# Rows --------------------------------------------------------------------------------------------------------------------
 
 
 def save_rates(record: Administration, rates: Iterable[RateFacts], by: Membership, at: datetime) -> list[RateChange]:

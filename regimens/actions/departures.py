@@ -109,7 +109,7 @@ def _refuse_status(chart: Chart, dose: PlannedDose, at: datetime) -> None:
     if status in STARTABLE:
         return
     sentence = {
-        Status.DISPUTED: "The record of this dose is disputed: do not give. A pharmacist or prescriber says first whether it was given.",
+        Status.DISPUTED: "The record of this dose is disputed: do not give. A pharmacist or prescriber settles it first.",
         Status.MISSED: f"The window closed {instant_text(dose.closes_at, zone_name)}: a prescriber decides first.",
         Status.UPCOMING: f"The window opens {instant_text(dose.opens_at, zone_name)}.",
         Status.OMITTED: "A prescriber omitted this dose.",

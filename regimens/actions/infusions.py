@@ -15,7 +15,6 @@ from django.db import IntegrityError, transaction
 
 from patients import audit
 from patients.constraints import sentence_for
-from patients.identity import identity_matches
 from patients.models import Membership, Patient
 from patients.refusal import Refusal
 from patients.roles import require
@@ -27,6 +26,10 @@ from regimens.actions.charting import (
     VialFacts,
     VitalsFacts,
     check_giver,
+    check_identity,
+    check_lots,
+    check_partial,
+    check_times,
     clock,
     lock_dose,
     lock_patient,
@@ -40,8 +43,6 @@ from regimens.actions.charting import (
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.units import with_unit
 from regimens.models import Administration, PlannedDose
-
-IDENTITY = "Site policy: identity re-entered at the bedside"
 
 
 class AlreadyRecorded(Refusal):
@@ -198,7 +199,7 @@ def log_given(
             _refuse_second(chart, live, at)
             check_identity(chart.patient, mrn_tail, birth_year)
             check_giver(given_by or by, by)
-            _check_times(started_at, ended_at, volume_ml, at)
+            check_times(started_at, ended_at, volume_ml, at)
             not_in_future(vial_entered_at, at, "vial_entered_at", "The vial's entry")
             is_old = live.pk != dose.pk
             if sheet_code and not departures.same_code(sheet_code, planning.sheet_code(live)):
@@ -277,7 +278,7 @@ def log_unplanned(
                 return done
             check_identity(chart.patient, mrn_tail, birth_year)
             check_giver(given_by or by, by)
-            _check_times(started_at, ended_at, volume_ml, at)
+            check_times(started_at, ended_at, volume_ml, at)
             not_in_future(vial_entered_at, at, "vial_entered_at", "The vial's entry")
             check_lots(sum((vial.given_ml for vial in vials), Decimal(0)), volume_ml)
             value = planning.published().to_domain()
@@ -320,47 +321,6 @@ def log_unplanned(
 
 
 # Parts -------------------------------------------------------------------------------------------------------------------
-
-
-def check_identity(patient: Patient, mrn_tail: str, birth_year: str) -> None:
-    """Hazard H01: typed again at the bedside, never clicked."""
-    if not identity_matches(patient.mrn, patient.birth_on, mrn_tail, birth_year):
-        raise Refusal(
-            "wrong_identity",
-            "The record number's last 4 characters or the birth year do not belong to this patient.",
-            source=IDENTITY,
-            field="mrn_tail",
-        )
-
-
-def check_partial(dose: PlannedDose | None, volume_ml: Decimal | None, stopped_early_reason: str) -> None:
-    """Less than ordered is a partial dose, with no tolerance (hazard H42); it says why it was stopped."""
-    if dose is not None and volume_ml is not None and volume_ml < dose.draw_ml and not stopped_early_reason.strip():
-        given, ordered = with_unit(volume_ml, "mL"), with_unit(dose.draw_ml, "mL")
-        raise Refusal("stopped_early", f"Partial: {given} of {ordered}. Say why it was stopped.", field="stopped_early_reason")
-
-
-def check_lots(from_lots: Decimal, volume_ml: Decimal | None) -> None:
-    """The lots cannot have held more than was given; mL without a lot are possible, and shown."""
-    if volume_ml is not None and from_lots > volume_ml:
-        raise Refusal(
-            "lots_over_volume",
-            f"The lots come to {with_unit(from_lots, 'mL')}, more than the {with_unit(volume_ml, 'mL')} given.",
-            field="given_ml",
-        )
-
-
-def _check_times(started_at: datetime, ended_at: datetime | None, volume_ml: Decimal | None, at: datetime) -> None:
-    not_in_future(started_at, at, "started_at", "The start")
-    not_in_future(ended_at, at, "ended_at", "The end")
-    if ended_at is not None and ended_at < started_at:
-        raise Refusal("end_before_start", "The end lies before the start.", field="ended_at")
-    if (ended_at is None) != (volume_ml is None):
-        raise Refusal(
-            "end_and_volume",
-            "Enter the end and the volume given, or neither while it runs.",
-            field="volume_ml" if ended_at else "ended_at",
-        )
 
 
 def _refuse_second(chart: Chart, dose: PlannedDose, at: datetime) -> None:
