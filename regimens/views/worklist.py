@@ -95,6 +95,8 @@ def worklist(request: HttpRequest) -> HttpResponse:
 def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] | None = None) -> list[dict]:
     """Doses of a centre that are missed, open, or open within 7 days: by closing instant, one more than a page."""
     rows = PlannedDose.objects.filter(centre=centre, settled_at=None, closes_at__lt=now + AHEAD + WIDEST_WINDOW, opens_at__lt=now + AHEAD)
+    # Nothing is due for somebody who died or was transferred (hazard H25); reopening the chart brings it back.
+    rows = rows.filter(course__patient__closed_at=None)
     if after:
         rows = _after(rows, after)
     page = rows.order_by("closes_at", "pk").values("pk")[: PAGE_ROWS + 1]
@@ -174,10 +176,12 @@ def _infusing_and_to_verify(centre: Centre) -> tuple[list[dict], list[dict]]:
 
 COUNTS_SQL = """
 WITH open AS (
-    SELECT opens_at, overdue_at, closes_at, target_on
-    FROM regimens_planneddose
-    WHERE centre_id = %(centre)s AND settled_at IS NULL AND closes_at < %(horizon)s AND opens_at < %(ahead)s
-    ORDER BY closes_at LIMIT 1001
+    SELECT d.opens_at, d.overdue_at, d.closes_at, d.target_on
+    FROM regimens_planneddose d
+    JOIN regimens_course c ON c.id = d.course_id
+    JOIN patients_patient p ON p.id = c.patient_id AND p.closed_at IS NULL
+    WHERE d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(horizon)s AND d.opens_at < %(ahead)s
+    ORDER BY d.closes_at LIMIT 1001
 )
 SELECT count(*) FILTER (WHERE closes_at <= %(now)s),
        count(*) FILTER (WHERE closes_at > %(now)s AND opens_at <= %(now)s AND overdue_at = closes_at),
