@@ -12,20 +12,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from cmvig_site.local import project
+from cmvig_site.local import preparing, project
 from cmvig_site.local.ports import HOST, port, refuse_taken_port
 from cmvig_site.local.postgres import Server
 from cmvig_site.local.problems import Problem
 from cmvig_site.local.processes import dies_with_us, stop
 
-# In this order. The last is a sentence for the person who waits.
-PREPARATION = (
-    (("migrate", "--skip-checks", "--verbosity=0"), "Preparing the database"),
-    (("guard_database",), "Guarding it"),
-    (("load_monograph", "--shipped"), "Loading the monograph"),
-    (("load_demo", "--if-empty"), "Making the demonstration centre, the first time"),
-    (("collectstatic", "--skip-checks", "--noinput", "--verbosity=0"), "Collecting style sheets"),
-)
+PREPARATION = (*preparing.DATABASE, "load_demo --if-empty", preparing.STYLE_SHEETS)
 READY_WITHIN_S = 60
 GRACEFUL_STOP_S = 10
 LOOK_AGAIN_S = 1.0
@@ -65,21 +58,15 @@ def _serve(stack: ExitStack) -> None:
     project.make_secret_key(state)
     environment = project.environment(**server.environment() if server else {})
     environment.setdefault("CMVIG_PLAIN_HTTP", "1")
-    for command, sentence in PREPARATION:
-        print(sentence, flush=True)
-        _manage(command, environment)
+    print("Preparing the database and the pages (the first time takes a minute)", flush=True)
+    if failure := preparing.failure(preparing.prepare(PREPARATION, environment)):
+        raise Problem(failure)
     web = _gunicorn(environment)
     stack.callback(stop, web, signal.SIGTERM, patience_s=GRACEFUL_STOP_S + 5)
     _wait_until_healthy(web)
     print(_accounts(state / "demo-accounts.json"))
     print(f"ready http://{HOST}:{port()}", flush=True)
     _watch(web, server)
-
-
-def _manage(command: tuple[str, ...], environment: dict[str, str]) -> None:
-    answer = subprocess.run([*project.MANAGE, *command], env=environment, capture_output=True, text=True)
-    if answer.returncode:
-        raise Problem(f"manage.py {' '.join(command)} failed:\n{answer.stdout}{answer.stderr}")
 
 
 def _gunicorn(environment: dict[str, str]) -> subprocess.Popen:

@@ -6,14 +6,13 @@ Exit code 0 all passed, 1 something failed, 3 something could not run. The last 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cmvig_site.local import credentials, databases, project
+from cmvig_site.local import credentials, databases, preparing, project
 from cmvig_site.local.postgres import Server
 from cmvig_site.local.problems import Problem
 from cmvig_site.local.processes import run_in_foreground
@@ -21,9 +20,6 @@ from cmvig_site.local.throwaway import throwaway_server
 
 TEMPLATE = "template_cmvig"
 WORKERS = 2
-# Each database a test sees is a copy of one that was prepared by these.
-PREPARATION = (("migrate", "--skip-checks", "--verbosity=0"), ("guard_database",), ("load_monograph", "--shipped"))
-STYLE_SHEETS = ("collectstatic", "--skip-checks", "--noinput", "--verbosity=0")
 PYTEST_PASSED, PYTEST_FAILED = 0, 1
 
 
@@ -93,33 +89,13 @@ def _prepare(server: Server, environment: dict[str, str]) -> str:
 
     Returns what went wrong, or an empty string.
     """
-    styles = _Management(STYLE_SHEETS, environment)
+    styles = preparing.prepare((preparing.STYLE_SHEETS,), environment)
     owner = server.url(role=credentials.OWNER)
     databases.clone(owner, template=databases.DATABASE, name=TEMPLATE)
-    environment = {**environment, **server.environment(database=TEMPLATE)}
-    failures = []
-    for command in PREPARATION:
-        if failure := _Management(command, environment).failure():
-            failures.append(failure)
-            break
-    failures.append(styles.failure())
+    database = preparing.prepare(preparing.DATABASE, {**environment, **server.environment(database=TEMPLATE)})
+    failures = [preparing.failure(database), preparing.failure(styles)]
     databases.seal(owner, TEMPLATE)
     return "\n".join(filter(None, failures))
-
-
-class _Management:
-    """One management command under way."""
-
-    def __init__(self, command: tuple[str, ...], environment: dict[str, str]) -> None:
-        self.command = command
-        self.process = subprocess.Popen(
-            [*project.MANAGE, *command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    def failure(self) -> str:
-        """Wait for its end: its name and all it said if it failed, else an empty string."""
-        said = self.process.communicate()[0]
-        return f"manage.py {' '.join(self.command)}:\n{said}" if self.process.returncode else ""
 
 
 def _pytest(arguments: list[str], environment: dict[str, str], report: Path) -> Outcome:
