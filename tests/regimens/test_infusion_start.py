@@ -167,7 +167,10 @@ def test_an_expired_lot_and_a_vial_entered_too_long_ago_stop_a_start():
     ward = make_ward()
     planned = dose(make_course(ward))
     local_day = FIRST.date()  # 10:00 or 11:00 in New York: the same day
-    refused("expired_lot", lambda: start(ward, planned, at=FIRST, vials=[VialFacts("X", local_day - timedelta(days=1), Decimal(50))]))
+    refused(
+        "expired_lot",
+        lambda: start(ward, planned, at=FIRST, vials=[VialFacts("X", local_day - timedelta(days=1), Decimal(50))]),
+    )
     refused("vial_time", lambda: start(ward, planned, at=FIRST, vial_entered_at=FIRST - timedelta(hours=6, minutes=1)))
     start(ward, planned, at=FIRST, vial_entered_at=FIRST - timedelta(hours=6), vials=[VialFacts("X", local_day, Decimal(50))])
 

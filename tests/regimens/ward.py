@@ -50,7 +50,13 @@ def make_ward() -> Ward:
 
 
 def make_course(
-    ward: Ward, *, patient: Patient | None = None, weight_kg: str = "70", verified: bool = True, at: datetime = TRANSPLANTED, **transplant: Any
+    ward: Ward,
+    *,
+    patient: Patient | None = None,
+    weight_kg: str = "70",
+    verified: bool = True,
+    at: datetime = TRANSPLANTED,
+    **transplant: Any,
 ) -> Course:
     """A kidney course of a patient of 70 kg, transplanted at ``at``, ordered, built and verified within the hour."""
     patient = patient or factories.make_patient(by=ward.pharmacist, at=at)
@@ -58,7 +64,9 @@ def make_course(
     facts = {"reperfusion_at": at} | transplant
     graft = factories.make_transplant(patient, at=at, **facts)
     factories.make_answers(patient, at=at)
-    order = courses.OrderFacts(prescriber=ward.prescriber, ordered_at=at, mode="written", indication="Prophylaxis of CMV disease")
+    order = courses.OrderFacts(
+        prescriber=ward.prescriber, ordered_at=at, mode="written", indication="Prophylaxis of CMV disease"
+    )
     code = "kidney" if graft.organs == ["kidney"] else "other_organ"
     course = courses.build_course(
         transplant=graft, protocol_code=code, weight=weight, choice_reason="As proposed", order=order, by=ward.pharmacist, at=at
@@ -84,7 +92,9 @@ def verify(ward: Ward, course: Course, *, at: datetime) -> Course:
 
 def dose(course: Course, number: int = 1) -> PlannedDose:
     """The live revision of one dose of a course, as it stands now."""
-    rows = PlannedDose.objects.select_related("course__protocol", "course__monograph", "course__patient__centre", "protocol_dose")
+    rows = PlannedDose.objects.select_related(
+        "course__protocol", "course__monograph", "course__patient__centre", "protocol_dose"
+    )
     return rows.exclude(settled_as="superseded").get(course=course, number=number)
 
 
