@@ -40,6 +40,7 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { detail } = event;
     if (!detail.shouldSwap) return;
+    quiet();
     const answer = detail.serverResponse || "";
     if (/^\s*<!doctype/i.test(answer)) {
       detail.shouldSwap = false;
@@ -53,7 +54,6 @@
       say("An answer about another patient was dropped. Open this page again before you go on.");
     }
   });
-  document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) quiet(); });
 
   // The first error takes the focus, after a refused form and when a page opens with errors.
   const toError = (root) => {
@@ -87,10 +87,11 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.dataset.underWay) { event.preventDefault(); event.stopImmediatePropagation(); return; }
-    if ((form.method || "").toLowerCase() !== "post" && !form.hasAttribute("hx-post")) return;
+    const said = (name) => (form.getAttribute(name) || "").toLowerCase(); // form.method may be a field called method
+    if (said("method") !== "post" && !form.hasAttribute("hx-post")) return;
     hold(form);
     // A form that answers with a file or in a new tab leaves this page as it is.
-    if (form.target === "_blank" || form.hasAttribute("data-download")) setTimeout(() => free(form), 3000);
+    if (said("target") === "_blank" || form.hasAttribute("data-download")) setTimeout(() => free(form), 3000);
   }, true);
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.detail.elt && event.detail.elt.closest("form");
@@ -128,12 +129,12 @@
     const link = GO[key] && $(`.nav a[data-go="${GO[key]}"]`);
     if (link) link.click();
   };
-  let leader = 0;
+  let leader = -Infinity;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat && !"jk".includes(event.key)) return;
     if (event.target.closest("input:not([type='checkbox'], [type='radio']), textarea, select, [contenteditable]") || keysOff()) return;
     const afterG = performance.now() - leader < 1500;
-    leader = 0;
+    leader = -Infinity;
     if (afterG) { go(event.key); return; }
     if (event.key === "g") leader = performance.now();
     else if (event.key === "j") step(1);

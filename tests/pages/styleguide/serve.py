@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 SITE = "http://127.0.0.1:9"  # the discard port: whatever is not answered here fails
 STATIC = (guide.ROOT / "static", Path(django_htmx.__file__).parent / "static")
 PLAIN_STATIC = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+# Chromium and htmx write to the console that a request failed; here it fails on purpose.
+EXPECTED = re.compile("Failed to load resource|htmx:sendError|htmx:afterRequest|Response Status Error Code")
 Answer = tuple[int, str]
 
 
@@ -58,8 +61,7 @@ def guide_page(browser: Browser, answer: Callable[[Request], Answer | None] | No
     context.route("**/*", fulfill)
     page = context.new_page()
     context.on("weberror", lambda error: problems.append(str(error.error)))
-    # A request that fails on purpose is written to the console by Chromium itself.
-    context.on("console", lambda message: problems.append(message.text) if message.type == "error" and "Failed to load" not in message.text and "htmx:" not in message.text else None)  # fmt: skip
+    context.on("console", lambda message: problems.append(message.text) if message.type == "error" and not EXPECTED.search(message.text) else None)
     try:
         yield page
     finally:
