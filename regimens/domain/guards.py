@@ -69,16 +69,10 @@ def at_most_decimals(value: Decimal, field: str, places: int) -> Decimal:
 
 def not_longer(value: Decimal, limit: Limit, field: str) -> Decimal:
     """A site's own time limit: it may shorten the monograph's, never lengthen it."""
-    if value > limit.value:
-        raise Refused(
-            "only_shorter",
-            f"{field}: a site may only shorten {with_unit(limit.value, limit.unit)}.",
-            source=limit.source,
-            field=field,
-            value=value,
-            limit=limit.value,
-        )
-    return positive(value, field, limit.unit)
+    if positive(value, field, limit.unit) > limit.value:
+        words = f"{field}: a site may only shorten {with_unit(limit.value, limit.unit)}."
+        raise Refused("only_shorter", words, source=limit.source, field=field, value=value, limit=limit.value)
+    return value
 
 
 def instant(value: object, field: str) -> datetime:
