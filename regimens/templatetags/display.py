@@ -1,8 +1,8 @@
 """How a dose, a date and a status are written: the only place, for templates and for views that format their own rows.
 
-Every filter has a plain function beside it (``format_*``). A list page calls the function in its view, once per value, because a
-filter in a 50-row template costs more than the whole page. Nothing here depends on a locale or on the browser (hazards H04, H22).
-What is absent is written "Not recorded", never a blank or a question mark (CUI Date D+Ta-0022).
+Every filter has a plain function beside it (``format_*``). A list page calls the function in its view, once per value,
+because a filter in a 50-row template costs more than the whole page. Nothing here depends on a locale or on the browser
+(hazards H04, H22). What is absent is written "Not recorded", never a blank or a question mark (CUI Date D+Ta-0022).
 
 The library is built in for every template: no ``{% load %}`` is needed.
 """
@@ -231,10 +231,13 @@ STATUS: dict[str, Look] = {
 
 
 def format_status(status: str, word: str = "") -> SafeString:
-    """The status as shape, word and color. ``word`` says it more closely ("9 h 14 min left"). An unknown status is a KeyError."""
+    """The status as shape, word and color. ``word`` says it more closely ("9 h 14 min left"). KeyError: unknown status."""
     look = STATUS[str(status)]
     return format_html(
-        '<span class="tag tag-{}"><span class="mark" aria-hidden="true">{}</span> {}</span>', look.tone, look.mark, word or look.word
+        '<span class="tag tag-{}"><span class="mark" aria-hidden="true">{}</span> {}</span>',
+        look.tone,
+        look.mark,
+        word or look.word,
     )
 
 

@@ -58,7 +58,9 @@ def test_a_number_in_a_template_is_the_same_in_every_locale(settings):
     settings.USE_I18N = True
     settings.LANGUAGE_CODE = "de"
     settings.USE_THOUSAND_SEPARATOR = True
-    assert plain(rendered("{{ mg|unit:'mg' }} {{ kg|number }}", mg=Decimal("10500.50"), kg=Decimal("70.50"))) == "10,500.5~mg 70.5"
+    assert (
+        plain(rendered("{{ mg|unit:'mg' }} {{ kg|number }}", mg=Decimal("10500.50"), kg=Decimal("70.50"))) == "10,500.5~mg 70.5"
+    )
     assert rendered("{{ on|day }}", on=date(2026, 5, 3)) == "03-May-2026"
 
 
@@ -86,9 +88,9 @@ def test_an_instant_is_shown_on_the_clock_of_the_centre():
     assert plain(display.format_instant(at, NEW_YORK)) == "21-Nov-2026~23:05"
     assert plain(display.format_instant(at, ZoneInfo("Asia/Kolkata"))) == "22-Nov-2026~09:35"
     assert plain(display.format_instant(at, NEW_YORK, name_zone=True)) == "21-Nov-2026~23:05~EST"
-    assert plain(rendered("{{ at|instant:zone }} {% instant at zone name_zone=True %} {{ at|clock:zone }}", at=at, zone=NEW_YORK)) == (
-        "21-Nov-2026~23:05 21-Nov-2026~23:05~EST 23:05"
-    )
+    assert plain(
+        rendered("{{ at|instant:zone }} {% instant at zone name_zone=True %} {{ at|clock:zone }}", at=at, zone=NEW_YORK)
+    ) == ("21-Nov-2026~23:05 21-Nov-2026~23:05~EST 23:05")
     assert display.format_clock(None, NEW_YORK) == display.format_instant(None, NEW_YORK) == "Not recorded"
 
 
@@ -212,10 +214,21 @@ def test_an_unknown_status_is_an_error_and_never_a_blank():
 
 def patient(**changed: object) -> SimpleNamespace:
     facts = {
-        "pk": "6f0c", "family_name": "Okonkwo", "given_name": "Adaeze", "title": "Ms", "birth_on": date(1979, 7, 14), "mrn": "00427719",
-        "ward": "7 West", "allergy_state": "known", "allergies": "immune globulin: rigors 2019", "closed_at": None, "closed_reason": "",
-        "get_sex_display": lambda: "Female", "get_allergy_state_display": lambda: "Known allergies", "get_closed_reason_display": lambda: "",
-    }  # fmt: skip
+        "pk": "6f0c",
+        "family_name": "Okonkwo",
+        "given_name": "Adaeze",
+        "title": "Ms",
+        "birth_on": date(1979, 7, 14),
+        "mrn": "00427719",
+        "ward": "7 West",
+        "allergy_state": "known",
+        "allergies": "immune globulin: rigors 2019",
+        "closed_at": None,
+        "closed_reason": "",
+        "get_sex_display": lambda: "Female",
+        "get_allergy_state_display": lambda: "Known allergies",
+        "get_closed_reason_display": lambda: "",
+    }
     return SimpleNamespace(**facts | changed)
 
 
@@ -229,15 +242,24 @@ def test_the_banner_says_who_this_is():
     weight = SimpleNamespace(weight_kg=Decimal("70.00"), measured_at=datetime(2026, 11, 22, 3, 0, tzinfo=UTC))
     text = banner(patient(), weight=weight, alert="another OKONKWO is in care here")
     for part in (
-        "OKONKWO, Adaeze (Ms)", "Born 14-Jul-1979 ( 47y)", "Sex Female", "MRN 0042~7719", "Wt 70~kg 21-Nov-2026",
-        "Known allergies: immune globulin: rigors 2019", "Name alert: another OKONKWO is in care here",
-    ):  # fmt: skip
+        "OKONKWO, Adaeze (Ms)",
+        "Born 14-Jul-1979 ( 47y)",
+        "Sex Female",
+        "MRN 0042~7719",
+        "Wt 70~kg 21-Nov-2026",
+        "Known allergies: immune globulin: rigors 2019",
+        "Name alert: another OKONKWO is in care here",
+    ):
         assert part.replace("( ", "(") in text.replace("( ", "("), part
 
 
 @pytest.mark.parametrize(
     ("state", "words"),
-    [("none_known", "No known allergies"), ("not_recorded", "Allergies not recorded"), ("unavailable", "Allergies unavailable")],
+    [
+        ("none_known", "No known allergies"),
+        ("not_recorded", "Allergies not recorded"),
+        ("unavailable", "Allergies unavailable"),
+    ],
 )
 def test_the_banner_always_says_one_of_four_allergy_states(state, words):
     assert words in banner(patient(allergy_state=state, allergies="", get_allergy_state_display=lambda: words))
@@ -249,7 +271,9 @@ def test_without_a_weight_the_banner_says_so():
 
 def test_the_banner_of_someone_who_died_says_when_and_at_what_age():
     text = banner(
-        patient(closed_at=datetime(2026, 7, 14, 3, 0, tzinfo=UTC), closed_reason="died", get_closed_reason_display=lambda: "Died")
+        patient(
+            closed_at=datetime(2026, 7, 14, 3, 0, tzinfo=UTC), closed_reason="died", get_closed_reason_display=lambda: "Died"
+        )
     )
     assert "Died 13-Jul-2026" in text
     assert "age at death 46y" in text

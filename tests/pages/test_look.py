@@ -12,9 +12,18 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 PAGES = (
-    "worklist.html", "chart.html", "build.html", "bedside.html", "died.html",
-    "help.html", "registration/login.html", "403.html", "404.html", "500.html", "503.html",
-)  # fmt: skip
+    "worklist.html",
+    "chart.html",
+    "build.html",
+    "bedside.html",
+    "died.html",
+    "help.html",
+    "registration/login.html",
+    "403.html",
+    "404.html",
+    "500.html",
+    "503.html",
+)
 THEMES = {
     "light": {},
     "paper": {},
@@ -35,7 +44,10 @@ def test_axe_finds_nothing_on_any_page(browser: Browser, theme: str):
         page.emulate_media(media="print" if theme == "paper" else "screen")
         for name in PAGES:
             page.goto(f"/{name}")
-            found += [f"{name}: {violation['id']} {violation['nodes'][0]['target']}" for violation in Axe().run(page, options=rules).response["violations"]]  # fmt: skip
+            found += [
+                f"{name}: {violation['id']} {violation['nodes'][0]['target']}"
+                for violation in Axe().run(page, options=rules).response["violations"]
+            ]
     assert not found
 
 
@@ -51,16 +63,18 @@ def test_no_page_is_wider_than_its_window(browser: Browser):
 def test_nineteen_patients_stand_on_a_small_screen(browser: Browser):
     with guide_page(browser) as page:
         page.goto("/worklist.html")
-        whole = page.evaluate("[...document.querySelectorAll('[data-row]')].filter(row => row.getBoundingClientRect().bottom <= innerHeight).length")
-    assert whole >= 19
+        bottoms = page.evaluate("[...document.querySelectorAll('[data-row]')].map(row => row.getBoundingClientRect().bottom)")
+    assert len([bottom for bottom in bottoms if bottom <= 768]) >= 19
 
 
 def small_targets(page: Page, least: int) -> list[str]:
     """Things to press that are smaller than ``least`` CSS pixels. Links in a sentence are excepted, as WCAG 2.5.8 has it."""
     return page.evaluate(
         """least => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")]
-            .filter(thing => thing.checkVisibility() && !thing.closest(".skip, p:not(.button-row), dd, li:not(.nav li, .tabs li)"))
-            .map(thing => [thing, (thing.matches("[type=radio], [type=checkbox]") ? thing.closest("label") : thing).getBoundingClientRect()])
+            .filter(thing => thing.checkVisibility())
+            .filter(thing => !thing.closest(".skip, p:not(.button-row), dd, li:not(.nav li, .tabs li)"))
+            .map(thing => [thing, thing.matches("[type=radio], [type=checkbox]") ? thing.closest("label") : thing])
+            .map(([thing, place]) => [thing, place.getBoundingClientRect()])
             .filter(([, box]) => box.height < least - 0.01 || box.width < least - 0.01)
             .map(([thing, box]) => `${thing.outerHTML.slice(0, 70)} ${box.width}x${box.height}`)""",
         least,
@@ -91,8 +105,11 @@ def test_the_banner_stays_in_sight_and_never_covers_the_focus(browser: Browser, 
         for _ in range(40):  # backwards from the foot of the page, where a sticky head covers what comes into view
             page.keyboard.press("Shift+Tab")
             hidden += page.evaluate(
-                """() => { const thing = document.activeElement, box = thing.getBoundingClientRect(), over = document.querySelector(".banner").getBoundingClientRect();
-                    return thing.closest("main") && box.top < over.bottom - 1 && box.bottom <= over.bottom + 4 ? [thing.outerHTML.slice(0, 60)] : []; }"""
+                """() => {
+                    const thing = document.activeElement, box = thing.getBoundingClientRect();
+                    const foot = document.querySelector(".banner").getBoundingClientRect().bottom;
+                    return thing.closest("main") && box.bottom <= foot + 4 ? [thing.outerHTML.slice(0, 60)] : [];
+                }"""
             )
         assert hidden == []
 
@@ -101,7 +118,9 @@ def test_a_printed_status_needs_no_color(browser: Browser):
     with guide_page(browser) as page:
         page.goto("/chart.html")
         page.emulate_media(media="print")
-        grounds = page.evaluate("[...new Set([...document.querySelectorAll('.tag')].map(tag => getComputedStyle(tag).backgroundColor))]")
+        grounds = page.evaluate(
+            "[...new Set([...document.querySelectorAll('.tag')].map(tag => getComputedStyle(tag).backgroundColor))]"
+        )
         assert grounds == ["rgba(0, 0, 0, 0)"]
         assert page.locator(".bar").is_hidden()
         assert page.locator(".banner").is_visible()

@@ -17,7 +17,8 @@ SIGN_IN = "<!DOCTYPE html><title>Sign in</title><h1>Sign in</h1>"
 
 
 def form(inside: str, patient: str = PATIENT) -> str:
-    return f'<form id="record" method="post" hx-post="/record" hx-target="#record" hx-swap="outerHTML" data-patient="{patient}">{inside}</form>'
+    htmx = 'hx-post="/record" hx-target="#record" hx-swap="outerHTML"'
+    return f'<form id="record" method="post" {htmx} data-patient="{patient}">{inside}</form>'
 
 
 class Server:
@@ -82,9 +83,13 @@ def test_the_sign_in_page_never_lands_inside_a_chart(browser: Browser):
         (503, "", "NOT SAVED. The server is not ready."),
         (500, "", "NOT SAVED. The server could not answer."),
         (404, "", "NOT SAVED. This record is not available to you."),
-        (409, '<main><section class="refusal"><h2>Not done</h2><p>Dose 1 was recorded by A. Silva at 13:40.</p></section></main>', "NOT SAVED. Dose 1 was recorded by A. Silva at 13:40."),
+        (
+            409,
+            '<main><section class="refusal"><h2>Not done</h2><p>Dose 1 was recorded by A. Silva at 13:40.</p></section></main>',
+            "NOT SAVED. Dose 1 was recorded by A. Silva at 13:40.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_was_not_saved_says_so_and_is_kept_to_be_sent_again(browser: Browser, status: int, html: str, sentence: str):
     server = Server(status, html)
     with guide_page(browser, server) as page:
@@ -103,7 +108,9 @@ def test_pressing_twice_sends_once(browser: Browser):
     server = Server(200, form("recorded 17:03"))
     with guide_page(browser, server) as page:
         page.goto("/bedside.html")
-        page.evaluate("() => { const button = document.querySelector('#record .button-primary'); button.click(); button.click(); button.click(); }")
+        page.evaluate(
+            "() => { const it = document.querySelector('#record .button-primary'); it.click(); it.click(); it.click(); }"
+        )
         page.get_by_text("recorded 17:03").wait_for()
     assert len(server.sent) == 1
 
@@ -113,7 +120,9 @@ def test_a_form_without_htmx_is_sent_once_as_well(browser: Browser):
     with guide_page(browser, lambda request: posts.append(request.url) if request.method == "POST" else None) as page:
         page.goto("/build.html")
         with page.expect_navigation():
-            page.evaluate("() => { const button = document.querySelector('main form .button-primary'); button.click(); button.click(); }")
+            page.evaluate(
+                "() => { const button = document.querySelector('main form .button-primary'); button.click(); button.click(); }"
+            )
     assert len(posts) == 1
 
 
@@ -131,7 +140,10 @@ def test_a_list_that_is_not_refreshed_says_so_after_ninety_seconds(browser: Brow
 
 
 def test_a_list_that_is_refreshed_never_says_it_is_old_and_keeps_the_focus(browser: Browser):
-    rows = '<div class="table-wrap" id="list" data-fresh data-as-of="07:03" hx-get="/rows" hx-trigger="every 30s" hx-swap="outerHTML"><a class="row-link" id="row-1-1" href="/x">again</a></div>'
+    rows = (
+        '<div id="list" data-fresh data-as-of="07:03" hx-get="/rows" hx-trigger="every 30s" hx-swap="outerHTML">'
+        '<a class="row-link" id="row-1-1" href="/x">again</a></div>'
+    )
     with guide_page(browser, Server(200, rows)) as page:
         page.clock.install()
         page.goto("/worklist.html")
@@ -175,7 +187,12 @@ def test_no_single_key_sends_a_form(browser: Browser):
     server = Server()
     with guide_page(browser, server) as page:
         page.goto("/bedside.html")
-        page.evaluate("document.addEventListener('click', event => { window.pressed = event.target.closest('button, form'); event.preventDefault(); })")
+        page.evaluate(
+            """document.addEventListener("click", event => {
+                window.pressed = event.target.closest("button, form");
+                event.preventDefault();
+            })"""
+        )
         page.locator("main").focus()
         for key in "abcdefghijklmnopqrstuvwxyz0123456789?/":
             page.keyboard.press(key)

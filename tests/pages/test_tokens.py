@@ -81,7 +81,17 @@ def test_every_token_that_is_used_exists():
 
 
 def test_red_is_used_by_hard_stops_and_wrong_fields_only():
-    hard = {"notice-hard", "error-summary", "refusal", "tag-hard", "strip-hard", "field-error", "field-wrong", "aria-invalid", "button-stop"}
+    hard = {
+        "notice-hard",
+        "error-summary",
+        "refusal",
+        "tag-hard",
+        "strip-hard",
+        "field-error",
+        "field-wrong",
+        "aria-invalid",
+        "button-stop",
+    }
     for selector, body in re.findall(r"^([^\n{}@]+)\{([^}]*var\(--(?:on-)?hard[^}]*)\}", CSS, re.MULTILINE):
         assert any(name in selector for name in hard), f"{selector.strip()} is red: {body.strip()}"
 

@@ -61,7 +61,12 @@ def guide_page(browser: Browser, answer: Callable[[Request], Answer | None] | No
     context.route("**/*", fulfill)
     page = context.new_page()
     context.on("weberror", lambda error: problems.append(str(error.error)))
-    context.on("console", lambda message: problems.append(message.text) if message.type == "error" and not EXPECTED.search(message.text) else None)
+    context.on(
+        "console",
+        lambda message: (
+            problems.append(message.text) if message.type == "error" and not EXPECTED.search(message.text) else None
+        ),
+    )
     try:
         yield page
     finally:
