@@ -6,6 +6,7 @@ import logging
 import re
 
 from django.db import IntegrityError
+from django.db.models import ProtectedError
 from psycopg import Error, errors
 
 from patients.refusal import Refusal
@@ -136,8 +137,11 @@ _GENERATED_CHECK = re.compile(r"^(patients|regimens)_\w+_check$")
 def sentence_for(error: IntegrityError) -> Refusal:
     """The refusal to raise instead of what the database raised. Only the constraint's name is read of it.
 
-    The code is the constraint's name, or number_out_of_range, missing_reference, missing_value, database_refused.
+    The code is the constraint's name, or number_out_of_range, missing_reference, missing_value, still_in_use,
+    database_refused.
     """
+    if isinstance(error, ProtectedError):
+        return Refusal("still_in_use", "Other records refer to this, so it is not deleted.")
     cause = error.__cause__
     name = (cause.diag.constraint_name or "") if isinstance(cause, Error) else ""
     if known := known_sentence(name):

@@ -11,12 +11,12 @@ begin
   execute format('alter table public.%I enable always trigger %I', tbl, name);
 end $$;
 
--- A trigger that runs a function, which refuses by the name it is given.
+-- A trigger that runs a function of its own, which looks further than the row.
 create or replace procedure audit.guard_by(tbl text, name text, moment text, condition text, function_name text)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  execute format('create or replace trigger %I before %s on public.%I for each row when (%s) execute function audit.%I(%L)',
-    name, moment, tbl, condition, function_name, name);
+  execute format('create or replace trigger %I before %s on public.%I for each row when (%s) execute function audit.%I()',
+    name, moment, tbl, condition, function_name);
   execute format('alter table public.%I enable always trigger %I', tbl, name);
 end $$;
 
@@ -39,7 +39,7 @@ create or replace function audit.weight_confirms() returns trigger language plpg
 begin
   perform audit.refuse_unless(
     exists (select from public.patients_weightmeasurement w where w.id = new.confirms_id and w.patient_id = new.patient_id),
-    tg_argv[0], tg_table_name);
+    'weight_confirms_one_of_the_same_patient', tg_table_name);
   return new;
 end $$;
 call audit.guard('patients_weightmeasurement', 'weight_is_never_overwritten', 'update', $$
