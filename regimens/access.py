@@ -25,5 +25,16 @@ def dose_for(by: Membership | None, dose_id: uuid.UUID) -> PlannedDose:
 
 def administration_for(by: Membership | None, administration_id: uuid.UUID) -> Administration:
     """One infusion with its patient and dose, or 404."""
-    rows = Administration.objects.select_related("patient", "dose__course__monograph", "centre", "recorded_by__user")
+    rows = Administration.objects.select_related(
+        "patient",
+        "centre",
+        "dose__course__protocol",
+        "dose__course__monograph",
+        "dose__protocol_dose",
+        "given_by__user",
+        "recorded_by__user",
+        "completed_by__user",
+        "error_by__user",
+        "dispute_settled_by__user",
+    )
     return one(rows.filter(patient__in=patients_of(by)), pk=administration_id)

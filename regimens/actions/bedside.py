@@ -38,6 +38,8 @@ from regimens.domain.reasons import source_text
 from regimens.domain.units import with_unit
 from regimens.models import Administration, Moment, RateChange, Reaction, VialUse, VitalSigns
 
+PAUSED = Decimal(0)
+
 
 def lock_record(record: Administration, version: int | None, at: datetime) -> Administration:
     """The record, locked; refused when entered in error, or changed since the page with ``version`` was shown."""
@@ -259,7 +261,6 @@ def complete_infusion(
     if volume_ml < 0:
         raise Refusal("volume_given_is_not_negative", "The volume given is not below 0 mL.", field="volume_ml")
     check_partial(locked.dose, volume_ml, stopped_early_reason)
-    check_lots(_from_lots(locked), volume_ml)
     value = value_for(locked)
     new = set()
     if locked.dose and departures.is_over_volume(locked.dose, volume_ml, value):
