@@ -113,6 +113,12 @@ def dose(new: str) -> str:
         (changed('kind = "us_label"', 'kind = "label"'), "unknown_word", "product.source.kind", "label", None),
         (changed('ref = "Description; How supplied"', 'ref = ""'), "empty", "product.source.ref", "empty", None),
         (TEXT.replace("protocol.kidney", 'protocol."kid ney"'), "not_a_code", "protocol.kid ney", None, None),
+        (week_4('code = "W4"', 'code = "4W"'), "not_a_code", f"{W4}.code", "4W", None),
+        (week_4('title = "Week 4"', 'title = "\\u0000"'), "not_text", f"{W4}.title", None, None),
+        (changed('"no preservative"', '""'), "wrong_type", "product.excipients", "a list", None),
+        (changed('"no preservative"', f'"{"x" * 81}"'), "too_long", "product.excipients", None, "80"),
+        (changed("opens_days_before = 0", "opens_days_before = 1", after='code = "D1"'), "window_before_anchor",
+         "protocol.hsct_pneumonitis.dose[0].opens_days_before", "1", "0"),
         ("color = 1\n" + TEXT, "unknown_key", "color", "1", None),
     ],
 )  # fmt: skip
@@ -173,6 +179,11 @@ def test_what_is_not_toml_is_unreadable_and_names_the_line() -> None:
         parse(changed('title = "', "title = "))
 
 
+def test_what_is_nested_beyond_reason_is_unreadable() -> None:
+    with pytest.raises(Unreadable, match="nested too deeply"):
+        parse(f"x = {'[' * 100_000}")
+
+
 def test_what_is_not_utf_8_is_unreadable_and_names_line_and_column() -> None:
     with pytest.raises(Unreadable, match="line 2, column 3"):
         decoded(b"ab\nab\xff")
@@ -189,7 +200,7 @@ def test_export_load_export_gives_the_same_bytes() -> None:
     assert dump(parse(with_windows_lines)) == TEXT
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1), min_size=4, max_size=4)
 )
@@ -255,13 +266,19 @@ def test_nobody_plans_from_a_monograph_that_lacks_its_numbers(change: dict[str, 
 
 def test_a_protocol_without_doses_and_a_table_without_steps_are_problems() -> None:
     monograph: Monograph = SHIPPED_VALUE
-    protocols = tuple(replace(protocol, doses=(), enabled=False) for protocol in monograph.protocols)
+    protocols = tuple(replace(protocol, doses=(), enabled=False, population="old") for protocol in monograph.protocols)
     tables = tuple(replace(table, steps=()) for table in monograph.rate_tables)
-    product = replace(monograph.product, vials=())
-    found = {
-        problem.field for problem in problems(replace(monograph, product=product, protocols=protocols, rate_tables=tables))
-    }
-    assert {"protocol.kidney.dose", "protocol", "rate_table.initial.step", "product.vial"} <= found
+    empty = replace(monograph, product=replace(monograph.product, vials=()), protocols=protocols, rate_tables=tables)
+    found = {problem.field for problem in problems(empty)}
+    assert {
+        "protocol.kidney.dose",
+        "protocol",
+        "rate_table.initial.step",
+        "product.vial",
+        "protocol.kidney.population",
+    } <= found
+    text = dump(empty)
+    assert [text.count(f"\n{key} = []\n") for key in ("vial", "dose", "step")] == [1, 4, 2]
 
 
 @pytest.mark.parametrize(

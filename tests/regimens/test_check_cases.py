@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from regimens.domain.case_file import EXPECTED, Kind
+from regimens.domain.case_file import EXPECTED, Kind, read_cases
+from regimens.domain.cases import check, tally
+from regimens.domain.library_file import parse
+from regimens.library import SHIPPED
 from regimens.models.library import Monograph
 
+SHIPPED_VALUE = parse(SHIPPED.read_text("utf-8"))
 ROOT = Path(__file__).parent.parent.parent
 GOLDEN = ROOT / "tests" / "domain" / "golden"
 DOSES, SCHEDULES = GOLDEN / "dose_cases.csv", GOLDEN / "schedule_cases.csv"
@@ -66,18 +72,15 @@ def wrong_copies(path: Path) -> list[tuple[int, str]]:
 @pytest.mark.parametrize(
     ("path", "line", "column"), [(path, *place) for path in (DOSES, SCHEDULES) for place in wrong_copies(path)]
 )
-def test_a_wrong_number_anywhere_fails_that_case_alone(tmp_path: Path, path: Path, line: int, column: str) -> None:
+def test_a_wrong_number_anywhere_fails_that_case_alone(path: Path, line: int, column: str) -> None:
     rows = [row.split(",") for row in path.read_text("utf-8").splitlines()]
     place = rows[0].index(column)
     right = rows[line - 1][place]
     wrong = right.replace("2025", "2026") if "-" in right else right[:-1] + ("1" if right[-1] != "1" else "2")
     rows[line - 1][place] = wrong
-    copy = tmp_path / "copy.csv"
-    copy.write_text("\n".join(",".join(row) for row in rows), "utf-8")
-    code, lines, _ = run(copy)
-    assert code == 1
-    assert lines[-1] == f"{len(rows) - 2} passed, 1 failed"
-    (failed,) = [shown for shown in lines if shown.startswith("FAIL")]
+    results = check(read_cases("\n".join(",".join(row) for row in rows), SHIPPED_VALUE), SHIPPED_VALUE)
+    assert tally(results) == f"{len(rows) - 2} passed, 1 failed"
+    (failed,) = [str(result) for result in results if not result.passed]
     assert failed.startswith(f"FAIL {rows[line - 1][0]} {column} expected {wrong}, got ")
 
 
@@ -209,6 +212,7 @@ def test_a_misspelt_column_is_named_and_not_taken_for_compared(tmp_path: Path) -
         ([DOSE_HEADER, 'A,kidney,W0,70,initial,"10500,,'], "line 2, column 1"),
         ([DOSE_HEADER], "line 2, column case_id"),
         ([SCHEDULE_HEADER, "P,kidney,15-01-2025,UTC,,,,,,,,,,"], "line 2, column transplant_at"),
+        ([SCHEDULE_HEADER, "P,kidney,2025-01-15T10:30,UTC,,,20250115,,,,,,,"], "line 2, column W0"),
         ([SCHEDULE_HEADER, "P,kidney,2025-01-15T10:30,UTC,,,2025-01-32,,,,,,,"], "line 2, column W0"),
         ([DOSE_HEADER.replace("dose_mg", "organ"), "A,kidney,W0,70,initial,kidney,,"], "line 1, column organ"),
         (["case_id,visit,weight_kg", "A,W0,70"], "line 1, column organ"),
@@ -250,6 +254,26 @@ def test_the_report_is_dated_versioned_and_shows_every_value(tmp_path: Path) -> 
     assert "&lt;b&gt;A&lt;/b&gt;" in markup
     assert "<b>" not in markup
     assert "<i>" not in markup
+
+
+def test_an_organ_with_two_protocols_of_its_own_asks_for_the_protocol() -> None:
+    own = replace(SHIPPED_VALUE.protocol("other_organ"), code="liver_short")
+    monograph = replace(SHIPPED_VALUE, protocols=(*SHIPPED_VALUE.protocols, own))
+    cases = read_cases(
+        "organ,visit,weight_kg,dose_mg\nliver,W0,70,10500\nliver_short,W0,70,10500\nkidney,W0,70,10500", monograph
+    )
+    unclear, named, kidney = check(cases, monograph)
+    assert str(unclear).startswith("FAIL line-2 line 2: organ 'liver' fits several protocols (other_organ, liver_short)")
+    assert named.passed
+    assert kidney.passed
+
+
+def test_a_product_without_50_ml_vials_has_no_such_count() -> None:
+    vial = replace(SHIPPED_VALUE.product.vials[0], volume_ml=Decimal(20), content_mg=Decimal(1000))
+    monograph = replace(SHIPPED_VALUE, product=replace(SHIPPED_VALUE.product, vials=(vial,)))
+    cases = read_cases("case_id,organ,visit,weight_kg,volume_ml,vials_50ml\nA,liver,W0,70,210,5", monograph)
+    (result,) = check(cases, monograph)
+    assert str(result) == "FAIL A vials_50ml expected 5, got none"
 
 
 def test_every_column_of_the_golden_files_is_known() -> None:
