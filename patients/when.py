@@ -167,11 +167,11 @@ def check_transplant(reperfusion_at: datetime, *, birth_on: date, zone_name: str
             "transplant_before_birth",
             f"The transplant would be before the birth on {day_text(birth_on)}.",
             source=TIME_RULES,
-            field="reperfusion_on",
+            field="reperfusion_at",
         )
     if reperfusion_at > at + AHEAD:
         sentence = "A transplant can be entered at most one day ahead."
-        raise Refusal("transplant_too_far_ahead", sentence, source=TIME_RULES, field="reperfusion_on")
+        raise Refusal("transplant_too_far_ahead", sentence, source=TIME_RULES, field="reperfusion_at")
     return reperfusion_at
 
 

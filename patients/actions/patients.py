@@ -117,9 +117,9 @@ def close_patient(
     if patient.closed_at:
         raise Refusal("patient_closed", f"This chart is closed already ({patient.get_closed_reason_display().lower()}).")
     one_of(closed_reason, ClosedReason.values, field="closed_reason", what="why the chart is closed")
-    closed_at = when.check_past(closed_at or at, at=at, field="closed_on", what="The end")
+    closed_at = when.check_past(closed_at or at, at=at, field="closed_at", what="The end")
     if when.local_day(closed_at, patient.centre.time_zone) < patient.birth_on:
-        raise Refusal("before_birth", "That is before the birth.", field="closed_on")
+        raise Refusal("before_birth", "That is before the birth.", field="closed_at")
     audit.event(
         "close_patient",
         by=by,

@@ -48,9 +48,9 @@ def record_weight(
     limits = limits or policy.weight_limits()
     rules.check_weight_kg(weight_kg, limits=limits)
     one_of(method, WeightMethod.values, field="method", what="how the weight was measured")
-    when.check_past(measured_at, at=at, field="measured_on", what="A weight")
+    when.check_past(measured_at, at=at, field="measured_at", what="A weight")
     if when.local_day(measured_at, patient.centre.time_zone) < patient.birth_on:
-        raise Refusal("before_birth", "That is before the birth.", field="measured_on")
+        raise Refusal("before_birth", "That is before the birth.", field="measured_at")
     reason = short_text(reason, field="reason", what="reason", limit=300)
     if not facts.is_measured(method) and not reason:
         raise Refusal("reason_needed", "Say why the weight was stated and not measured.", source=WEIGHT_RULES, field="reason")

@@ -189,6 +189,6 @@ def test_a_transplant_is_after_the_birth_and_at_most_one_day_ahead():
 
 def test_what_happened_is_not_in_the_future():
     at = datetime(2026, 11, 22, 12, tzinfo=UTC)
-    assert when.check_past(at, at=at, field="measured_on", what="A weight") == at
+    assert when.check_past(at, at=at, field="measured_at", what="A weight") == at
     with pytest.raises(Refusal, match="in_the_future"):
-        when.check_past(at + timedelta(seconds=1), at=at, field="measured_on", what="A weight")
+        when.check_past(at + timedelta(seconds=1), at=at, field="measured_at", what="A weight")

@@ -1,0 +1,1 @@
+"""Pages about patients: door, form, action, answer."""
