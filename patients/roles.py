@@ -35,6 +35,7 @@ MAY: dict[str, frozenset[str]] = {
     "build": frozenset({Role.PHARMACIST, Role.PRESCRIBER}),
     "verify": frozenset({Role.PHARMACIST}),
     "print_sheet": frozenset({Role.PHARMACIST, Role.NURSE, Role.PRESCRIBER, Role.TECHNICIAN}),
+    "start_infusion": frozenset({Role.NURSE}),
     "log_infusion": frozenset({Role.NURSE, Role.PHARMACIST}),
     # Any clinician may pause, slow down or stop, always; a prescriber charts a reaction as well.
     "stop_infusion": _CLINICAL,

@@ -75,7 +75,7 @@ def start_infusion(
     Refused: role, identity, a first rate above the table's, and everything in ``departures.refuse_start``;
     ``AlreadyRecorded`` where somebody was first.
     """
-    require(by, "log_infusion")
+    require(by, "start_infusion")
     try:
         with transaction.atomic():
             chart = lock_dose(dose)

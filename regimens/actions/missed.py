@@ -305,6 +305,9 @@ def _omit(choice: Choice) -> None:
 
 def _stop(choice: Choice) -> None:
     assert choice.chart.course is not None
+    own = {row.pk for row in choice.chart.doses}
+    if any(r.dose_id in own for r in choice.chart.records if not r.error_at and not r.ended_at):
+        raise Refusal("infusion_running", "An infusion of this course is running: end it first.", field="decision")
     close_course(choice.chart.course, choice.reason_code, choice.reason, by=choice.by, at=choice.at)
 
 

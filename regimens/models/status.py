@@ -17,17 +17,20 @@ from regimens.models.record import Administration
 
 def facts_of(dose: PlannedDose, administrations: Iterable[Administration] = ()) -> DoseFacts:
     """What is on record about one dose, for the domain to judge."""
+    administrations = list(administrations)
     live = next((a for a in administrations if a.error_at is None), None)
-    # Closed by a record that was struck out since: disputed until another record, or until two people have said "not given".
-    disputed = live is None and dose.settled_as == "recorded"
+    # Closed by a record that was struck out since: disputed until two people have said "given" or "not given".
+    closed = live is None and dose.settled_as == "recorded"
+    last = max((a for a in administrations if a.error_at), key=lambda a: a.error_at, default=None) if closed else None
+    struck = last if last is not None and last.dispute_outcome == "given" else None
     return DoseFacts(
         opens_at=dose.opens_at,
         overdue_at=dose.overdue_at,
         closes_at=dose.closes_at,
         is_superseded=dose.settled_as == "superseded",
-        is_disputed=disputed,
-        started_at=live.started_at if live else None,
-        ended_at=live.ended_at if live else None,
+        is_disputed=closed and struck is None,
+        started_at=live.started_at if live else struck.started_at if struck else None,
+        ended_at=live.ended_at if live else (struck.ended_at or struck.error_at) if struck else None,
         is_partial=bool(live and live.ended_at and live.volume_ml is not None and live.volume_ml < dose.draw_ml),
         is_cancelled=dose.settled_as == "cancelled",
         is_omitted=dose.settled_as == "omitted",
