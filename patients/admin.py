@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -20,6 +21,9 @@ from patients.models import Centre, Membership, User
 from patients.refusal import Refusal
 from patients.when import zone_named
 
+# Groups follow from roles (patients/actions/accounts.py), and nobody edits them by hand. Their page is registered by Django's
+# own module, which is imported here so that it is there to be taken away.
+assert auth_admin.GroupAdmin is not None
 admin.site.unregister(Group)
 admin.site.site_header = admin.site.site_title = "cmvig administration"
 admin.site.index_title = "Accounts, centres and the monograph"
