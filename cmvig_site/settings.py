@@ -58,10 +58,6 @@ DATABASE_OWNER_URL = os.environ.get("DATABASE_OWNER_URL", "")
 DATABASES = {"default": database_from_url(DATABASE_URL)} if DATABASE_URL else {}
 
 INSTALLED_APPS = [
-    "patients",
-    "regimens",
-    "django_htmx",
-    "csp",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -70,6 +66,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django.forms",
+    "django_htmx",
+    "csp",
+    "patients",
+    "regimens",
 ]
 AUTH_USER_MODEL = "patients.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -96,7 +96,7 @@ def _dose_line(request, dose: PlannedDose, administrations, zone: str, now: date
     if status == Status.DUE and dose.overdue_at == dose.closes_at:
         shown = "within_72_h"
     else:
-        shown = {Status.IN_PROGRESS: "infusing", Status.BEFORE_REFERRAL: "not_given_here"}.get(status, status.value)
+        shown = status.value
     live = next((a for a in administrations if a.error_at is None), None)
     return {
         "dose": dose,

@@ -23,7 +23,7 @@ from regimens.models import Administration, Course, PlannedDose
 from regimens.models.status import open_status_sql
 from regimens.templatetags import display
 
-STATUS_WORD = {"initial": "within_72_h", "target": "due_today", "due": "open", "next": "upcoming"}
+STATUS_WORD = {"target": "due", "next": "upcoming"}
 PAGE_ROWS = 50
 AHEAD = timedelta(days=7)
 WIDEST_WINDOW = timedelta(days=30)  # held by the constraint window_is_at_most_30_days
@@ -31,7 +31,7 @@ COUNT_LIMIT = 1000
 
 GROUPS = (
     ("missed", "Missed: a prescriber decides"),
-    ("initial", "Initial dose: 72 h running"),
+    ("initial", "Time running: no days of grace after this window"),
     ("overdue", "Overdue"),
     ("target", "Target day today"),
     ("due", "Window open"),
@@ -236,12 +236,12 @@ def _row(dose: dict, code: str, centre: Centre, now: datetime, decides: bool) ->
     elif code != "next":
         url, action = reverse("dose", args=[pk]), "Open"
     return Row(
-        status=display.format_status(STATUS_WORD.get(code, code)),
+        status=_status(dose, code, now),
         name=display.format_name(dose["family"], dose["given"]),
         born=display.format_day(dose["born_on"]),
         mrn=dose["mrn"],
         ward=dose["ward"],
-        dose=dose["title"],
+        dose=dose["title"].partition(",")[0],
         amount=display.format_unit(dose["dose_mg"], "mg"),
         when=_when(dose, code, centre, now),
         verify=not dose["verified_at"],
@@ -250,18 +250,25 @@ def _row(dose: dict, code: str, centre: Centre, now: datetime, decides: bool) ->
     )
 
 
+def _status(dose: dict, code: str, now: datetime) -> str:
+    """The status; for a window without grace the hours that are left of it."""
+    if code != "initial":
+        return display.format_status(STATUS_WORD.get(code, code))
+    minutes = int((dose["closes_at"] - now).total_seconds() // 60)
+    return display.format_status("within_72_h", f"{display.format_minutes(minutes)} left")
+
+
 def _when(dose: dict, code: str, centre: Centre, now: datetime) -> str:
     """The one time that matters for the row's group."""
     zone = centre.time_zone
     if code == "missed":
         return f"closed {display.format_instant(dose['closes_at'], zone)}"
     if code == "initial":
-        left = int((dose["closes_at"] - now).total_seconds() // 60)
-        return f"{display.format_minutes(left)} left, until {display.format_instant(dose['closes_at'], zone)}"
+        return f"until {display.format_instant(dose['closes_at'], zone)}"
     if code == "next":
-        return f"target {display.format_weekday_day(dose['target_on'])}"
+        return display.format_weekday_day(dose["target_on"])
     last_day = (dose["closes_at"] - timedelta(microseconds=1)).astimezone(ZoneInfo(zone)).date()
-    return f"target {display.format_weekday_day(dose['target_on'])}, last day {display.format_day(last_day)}"
+    return f"{display.format_weekday_day(dose['target_on'])}, last day {display.format_day(last_day)}"
 
 
 urls = [path("", worklist, name="worklist")]

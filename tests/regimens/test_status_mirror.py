@@ -1,0 +1,58 @@
+"""The status in SQL and in Python are one rule: asked side by side over every hour of a window, each edge, six zones, across clock changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db.models import F
+
+from regimens.models import PlannedDose
+from regimens.models.status import open_status_sql, status_of
+from tests.factories import make_centre, make_member
+from tests.regimens.courses import Team, make_course, make_recipient
+
+pytestmark = pytest.mark.django_db
+
+ZONES = ("America/New_York", "Europe/London", "Australia/Sydney", "Asia/Kolkata", "Australia/Lord_Howe", "UTC")
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+
+def team_in(zone: str) -> Team:
+    at = datetime(2026, 9, 1, tzinfo=UTC)
+    centre = make_centre(time_zone=zone, at=at)
+    roles = ("pharmacist", "pharmacist", "prescriber", "nurse")
+    return Team(centre, *(make_member(role, centre=centre, at=at) for role in roles))
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_sql_and_python_agree_on_every_hour_and_edge(zone: str) -> None:
+    at = datetime(2026, 9, 27, 12, 0, tzinfo=UTC)  # windows of weeks 2 to 8 lie across the autumn and spring changes
+    team = team_in(zone)
+    course = make_course(team, make_recipient(team, at=at, reperfusion_at=at - timedelta(hours=5)), at=at)
+    doses = list(course.doses.order_by("number"))
+    asked = set()
+    for dose in doses:
+        for edge in (dose.opens_at, dose.overdue_at, dose.closes_at):
+            asked |= {edge - MINUTE, edge, edge + MINUTE}
+    moment = doses[0].opens_at - HOUR
+    while moment < doses[2].closes_at + HOUR:
+        asked.add(moment)
+        moment += HOUR
+    words = set()
+    for moment in sorted(asked):
+        by_sql = dict(PlannedDose.objects.filter(course=course).annotate(word=open_status_sql(moment)).values_list("pk", "word"))
+        by_python = {dose.pk: status_of(dose, moment).value for dose in doses}
+        assert by_sql == by_python, moment
+        words |= set(by_python.values())
+    assert words == {"upcoming", "due", "overdue", "missed"}
+
+
+def test_the_initial_dose_is_due_for_72_hours_and_never_overdue() -> None:
+    team = team_in("America/New_York")
+    at = datetime(2026, 10, 30, 22, 0, tzinfo=UTC)  # 18:00 in New York, two days before the clocks go back
+    course = make_course(team, make_recipient(team, at=at, reperfusion_at=at), at=at)
+    dose = course.doses.get(number=1)
+    assert dose.closes_at == at + timedelta(hours=72)
+    assert not PlannedDose.objects.filter(pk=dose.pk, overdue_at__lt=F("closes_at")).exists()
+    assert [status_of(dose, at + timedelta(hours=h)).value for h in (0, 71, 72)] == ["due", "due", "missed"]
