@@ -114,4 +114,5 @@ def _spread(arguments: list[str]) -> list[str]:
         return []
     named = [project.ROOT / argument.partition("::")[0] for argument in arguments if not argument.startswith("-")]
     files = [path for path in named if path.is_file()]
-    return ["-n", "0" if len(files) == 1 and not any(path.is_dir() for path in named) else str(WORKERS)]
+    workers = "0" if len(files) == 1 and not any(path.is_dir() for path in named) else str(WORKERS)
+    return ["-n", workers, "--dist", "loadgroup"]
