@@ -86,7 +86,7 @@ class _Sheet:
     """The figures that several options share."""
 
     case: Case
-    now: datetime
+    asked_at: datetime
     monograph: Monograph
     start: datetime
 
@@ -114,7 +114,7 @@ class _Sheet:
         seven, twenty_eight = self._rolling(7, per_kg, give_at), self._rolling(28, per_kg, give_at)
         following = case.later[0] if case.later else None
         last = _last_start(case)
-        seen_from = local_day(give_at or self.now, zone)
+        seen_from = local_day(give_at or self.asked_at, zone)
         next_on = None if following is None else dict(new_targets).get(following.code, following.target_on)
         return Option(
             decision,
@@ -139,7 +139,7 @@ class _Sheet:
     def _rolling(self, days: int, per_kg: Decimal | None, give_at: datetime | None) -> Decimal:
         load = rolling(
             self.case.given,
-            at=give_at or self.now,
+            at=give_at or self.asked_at,
             days=days,
             concentration_mg_per_ml=self.monograph.product.concentration_mg_per_ml,
             plus_mg_per_kg=per_kg or Decimal(0),
@@ -270,7 +270,7 @@ class _Sheet:
             ((case.ordered_mg, "mg"), (given, "mg"), (rest, "mg")),
             pros=["The ordered dose is completed; the remainder keeps no interval."],
             cons=["New vials, a new vial clock and the initial rate table."],
-            give_at=self.now,
+            give_at=self.asked_at,
             dose_mg=rest,
         )
 

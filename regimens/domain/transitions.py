@@ -81,7 +81,7 @@ def _every(states: tuple[Status, ...], event: Event, result: str) -> dict[tuple[
 
 # Every pair that is not here is refused.
 RESULTS: dict[tuple[Status, Event], str] = {
-    **_every((*WAITING, Status.HELD), Event.BOOK, BY_TIME),
+    **_every(WAITING, Event.BOOK, BY_TIME),
     (Status.HELD, Event.BOOK): UNCHANGED,
     **_every((*WAITING, Status.HELD, *UNDECIDED), Event.VERIFY, UNCHANGED),
     **_every(WAITING, Event.RELEASE, UNCHANGED),

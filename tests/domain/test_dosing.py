@@ -19,9 +19,15 @@ def dose(
     mg_per_kg: str = "150", weight_kg: str = "70", cap: str = "500", percent: str = "", age: int | None = 45
 ) -> DoseAmount:
     return calculate_dose(
-        mg_per_kg=D(mg_per_kg), weight_kg=D(weight_kg), cap_mg_per_kg=D(cap), monograph=MONOGRAPH, dose_source=TABLE, cap_source=LABEL,
-        rounding=VialRounding(D(percent)) if percent else None, age_years=age,
-    )  # fmt: skip
+        mg_per_kg=D(mg_per_kg),
+        weight_kg=D(weight_kg),
+        cap_mg_per_kg=D(cap),
+        monograph=MONOGRAPH,
+        dose_source=TABLE,
+        cap_source=LABEL,
+        rounding=VialRounding(D(percent)) if percent else None,
+        age_years=age,
+    )
 
 
 def test_the_working_of_a_dose_can_be_followed_by_hand() -> None:
@@ -134,18 +140,28 @@ def test_a_dose_over_the_cap_names_field_value_limit_and_source() -> None:
         dose("400", cap="150")
     assert refusal.value.sentence.replace("\u00a0", " ") == "400 mg per kg is above the cap of 150 mg per kg per infusion."
     assert (refusal.value.code, refusal.value.field, refusal.value.value, refusal.value.limit, refusal.value.source) == (
-        "over_cap", "mg_per_kg", "400", "150", "Label, Dosage and administration"
-    )  # fmt: skip
+        "over_cap",
+        "mg_per_kg",
+        "400",
+        "150",
+        "Label, Dosage and administration",
+    )
 
 
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
-        ("weight_kg", 70.0, "not_a_decimal"), ("weight_kg", D("NaN"), "not_a_decimal"), ("weight_kg", D("1.99"), "below_limit"),
-        ("weight_kg", D("300.01"), "above_limit"), ("weight_kg", D("70.001"), "too_many_decimals"), ("mg_per_kg", 150, "not_a_decimal"),
-        ("mg_per_kg", D("0.99"), "below_limit"), ("mg_per_kg", D("500.1"), "above_limit"), ("cap_mg_per_kg", D("Infinity"), "not_a_decimal"),
+        ("weight_kg", 70.0, "not_a_decimal"),
+        ("weight_kg", D("NaN"), "not_a_decimal"),
+        ("weight_kg", D("1.99"), "below_limit"),
+        ("weight_kg", D("300.01"), "above_limit"),
+        ("weight_kg", D("70.001"), "too_many_decimals"),
+        ("mg_per_kg", 150, "not_a_decimal"),
+        ("mg_per_kg", D("0.99"), "below_limit"),
+        ("mg_per_kg", D("500.1"), "above_limit"),
+        ("cap_mg_per_kg", D("Infinity"), "not_a_decimal"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_refused_by_its_name(field: str, value: object, code: str) -> None:
     good: dict[str, object] = {"mg_per_kg": D(150), "weight_kg": D(70), "cap_mg_per_kg": D(500)}
     with pytest.raises(Refused) as refusal:

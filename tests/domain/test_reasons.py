@@ -77,8 +77,14 @@ def test_a_source_is_told_in_words_once() -> None:
     assert source_text(Source(SourceKind.SITE_POLICY, "Site policy on windows")) == "Site policy on windows"
     assert source_text("Order") == "Order"
     assert {source_text(Source(kind, "x")).split(",")[0] for kind in SourceKind} == {
-        "Monograph", "Label", "EU label", "Guideline", "Literature", "Site policy", "Design choice"
-    }  # fmt: skip
+        "Monograph",
+        "Label",
+        "EU label",
+        "Guideline",
+        "Literature",
+        "Site policy",
+        "Design choice",
+    }
 
 
 def test_a_refusal_names_field_value_limit_and_source() -> None:

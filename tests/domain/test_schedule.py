@@ -183,8 +183,10 @@ def test_a_late_referral_marks_what_passed_and_asks_about_a_shut_72_hours() -> N
     assert [code for code, row in rows.items() if row.asks_now] == ["W0"]
     assert [code for code, row in rows.items() if row.was_given_outside] == ["W2"]
     assert [rows[code].working.steps[0].sentence.split(" on ")[0] for code in ("W0", "W2", "W6")] == [
-        "not given here: before referral", "given elsewhere before referral", "to give here"
-    ]  # fmt: skip
+        "not given here: before referral",
+        "given elsewhere before referral",
+        "to give here",
+    ]
     assert rows["W0"].working.rules == ("R-WIN-5",)
 
 

@@ -13,10 +13,21 @@ from regimens.domain import units
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("10500", "10,500"), ("10500.00", "10,500"), ("70.50", "70.5"), ("0.5", "0.5"), ("0", "0"), ("-0.0", "0"), ("100", "100"), ("1E+3", "1,000"),
-        ("999.9", "999.9"), ("1000000", "1,000,000"), ("0.01", "0.01"), ("-2.50", "-2.5"), ("1E-7", "0.0000001"),
+        ("10500", "10,500"),
+        ("10500.00", "10,500"),
+        ("70.50", "70.5"),
+        ("0.5", "0.5"),
+        ("0", "0"),
+        ("-0.0", "0"),
+        ("100", "100"),
+        ("1E+3", "1,000"),
+        ("999.9", "999.9"),
+        ("1000000", "1,000,000"),
+        ("0.01", "0.01"),
+        ("-2.50", "-2.5"),
+        ("1E-7", "0.0000001"),
     ],
-)  # fmt: skip
+)
 def test_a_number_has_no_trailing_zero_and_a_comma_from_1000(value: str, text: str) -> None:
     assert units.number(Decimal(value)) == text
 
@@ -43,8 +54,16 @@ def test_a_day_and_an_instant_are_written_one_way() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "text"), [("202.8", "3\u00a0h 23\u00a0min"), ("59.1", "1\u00a0h"), ("59", "59\u00a0min"), ("60", "1\u00a0h"), ("0", "0\u00a0min"), ("60.5", "1\u00a0h 1\u00a0min")]
-)  # fmt: skip
+    ("minutes", "text"),
+    [
+        ("202.8", "3\u00a0h 23\u00a0min"),
+        ("59.1", "1\u00a0h"),
+        ("59", "59\u00a0min"),
+        ("60", "1\u00a0h"),
+        ("0", "0\u00a0min"),
+        ("60.5", "1\u00a0h 1\u00a0min"),
+    ],
+)
 def test_a_duration_is_rounded_up_to_the_minute(minutes: str, text: str) -> None:
     assert units.duration_text(Decimal(minutes)) == text
 
@@ -78,15 +97,28 @@ def test_a_value_that_is_no_number_has_no_decimals() -> None:
 
 @pytest.mark.parametrize(
     ("on", "months", "result"),
-    [("2026-08-31", 6, "2027-02-28"), ("2027-08-31", 6, "2028-02-29"), ("2026-12-15", 1, "2027-01-15"), ("2026-01-31", 3, "2026-04-30"), ("2026-04-30", 8, "2026-12-30")],
-)  # fmt: skip
+    [
+        ("2026-08-31", 6, "2027-02-28"),
+        ("2027-08-31", 6, "2028-02-29"),
+        ("2026-12-15", 1, "2027-01-15"),
+        ("2026-01-31", 3, "2026-04-30"),
+        ("2026-04-30", 8, "2026-12-30"),
+    ],
+)
 def test_months_end_with_the_month(on: str, months: int, result: str) -> None:
     assert units.add_months(date.fromisoformat(on), months) == date.fromisoformat(result)
 
 
 @pytest.mark.parametrize(
     ("born", "on", "age"),
-    [("1960-11-22", "2026-11-21", 65), ("1960-11-22", "2026-11-22", 66), ("1960-11-22", "2026-12-01", 66), ("2008-02-29", "2026-02-28", 17), ("2008-02-29", "2026-03-01", 18), ("2026-01-01", "2026-01-01", 0)],
-)  # fmt: skip
+    [
+        ("1960-11-22", "2026-11-21", 65),
+        ("1960-11-22", "2026-11-22", 66),
+        ("1960-11-22", "2026-12-01", 66),
+        ("2008-02-29", "2026-02-28", 17),
+        ("2008-02-29", "2026-03-01", 18),
+        ("2026-01-01", "2026-01-01", 0),
+    ],
+)
 def test_age_counts_from_birthday_to_birthday(born: str, on: str, age: int) -> None:
     assert units.age_on(date.fromisoformat(born), date.fromisoformat(on)) == age
