@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from regimens.domain.units import duration_text, number, whole_minutes, with_unit
+from regimens.domain.units import NO_BREAK_SPACE, duration_text, number, whole_minutes, with_unit
 
 VOLUME_PLACES = 2
 CONCENTRATION_UNIT = "mg per mL"
 RATE_UNIT = "mL per h"
+
+
+def _duration(minutes: Decimal) -> str:
+    """A span of time that is never parted at the end of a line."""
+    return duration_text(minutes).replace(" ", NO_BREAK_SPACE)
 
 
 class AllergyState(StrEnum):
@@ -120,20 +125,20 @@ class VialClock:
 
     begin_within_minutes: Decimal
     finish_within_minutes: Decimal
-    latest_start_minutes: Decimal
+    latest_start_minutes: Decimal  # 0 or less: such an infusion cannot be started from these vials
 
     @property
     def sentence(self) -> str:
         """Both limits in words."""
-        begin, finish = duration_text(self.begin_within_minutes), duration_text(self.finish_within_minutes)
+        begin, finish = _duration(self.begin_within_minutes), _duration(self.finish_within_minutes)
         return f"Begin within {begin} and finish within {finish} of entering the first vial."
 
     @property
     def latest_start(self) -> str:
         """ "5 h 40 min after entering the first vial", rounded down: a limit is never printed too late."""
-        if self.latest_start_minutes < 0:
+        if self.latest_start_minutes <= 0:
             return "not possible, the infusion takes longer than the limit"
-        return f"{duration_text(Decimal(int(self.latest_start_minutes)))} after entering the first vial"
+        return f"{_duration(Decimal(int(self.latest_start_minutes)))} after entering the first vial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +256,7 @@ class DoseSheet:
     @property
     def total_duration(self) -> str:
         """Pump time of all steps together."""
-        return duration_text(self.total_minutes)
+        return _duration(self.total_minutes)
 
     @property
     def rate_rows(self) -> tuple[RateRow, ...]:
@@ -262,7 +267,7 @@ class DoseSheet:
         begins = Decimal(0)
         for index, step in enumerate(self.steps, start=1):
             last = index == len(self.steps)
-            lasts = f"to the end, {duration_text(step.minutes)}" if last else duration_text(step.minutes)
+            lasts = f"to the end, {_duration(step.minutes)}" if last else _duration(step.minutes)
             yield RateRow(
                 number=index,
                 rate=with_unit(step.rate_ml_per_h, RATE_UNIT),

@@ -54,6 +54,8 @@ class UnreadableFont(Exception):
 
 def missing_glyphs(text: str) -> str:
     """The characters of the text that no font here can print, each once, in order; "" when all can be printed."""
+    if text.isascii():
+        return ""
     return "".join(dict.fromkeys(char for char in unicodedata.normalize("NFC", text) if not _font_for(char)))
 
 
@@ -63,6 +65,8 @@ def printable(text: str) -> str:
     Letters are composed, characters without a glyph become their code point in brackets, right-to-left words are isolated so
     that what stands around them keeps its order, and words too long for a line may break.
     """
+    if text.isascii() and text.isprintable() and max(map(len, text.split()), default=0) <= LONGEST_RUN:
+        return text
     composed = "".join(char for char in unicodedata.normalize("NFC", text) if not _is_control(char))
     for char in missing_glyphs(composed):
         composed = composed.replace(char, f"[U+{ord(char):04X}]")

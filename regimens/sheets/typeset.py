@@ -23,7 +23,7 @@ import segno
 from regimens.domain.units import number
 
 from .data import DoseSheet
-from .fonts import FontFile, fonts_for, missing_glyphs, printable
+from .fonts import ISOLATE, FontFile, fonts_for, missing_glyphs, printable
 
 Size = Literal["a4", "letter"]
 PAPER = {"a4": "a4", "letter": "us-letter"}
@@ -32,6 +32,7 @@ DOSE_SHEET = "dose_sheet.typ"
 SECONDS_PER_SHEET = 60
 SCREEN_PPI = 110
 QR_ERROR_LEVEL = "m"  # a creased or stained sheet still reads
+QR_MASK = 2  # any of the eight is valid; trying all of them takes five times as long
 
 
 class NotTypeset(Exception):
@@ -105,7 +106,10 @@ class Typesetter:
         head = json.loads(line)
         if head["error"]:
             raise NotTypeset(head["error"])
-        return [answers.read(length) for length in head["lengths"]]
+        files = [answers.read(length) for length in head["lengths"]]
+        if [len(file) for file in files] != head["lengths"]:
+            raise NotTypeset("the typesetting process ended in the middle of a sheet")
+        return files
 
 
 def dose_sheet_pdf(sheet: DoseSheet, size: Size = "a4") -> bytes:
@@ -140,10 +144,12 @@ def content_of(sheet: DoseSheet, size: Size) -> tuple[dict[str, Any], tuple[Font
     url = content.pop("check_url")
     unknown = missing_glyphs("".join(texts_of(content)))
     content = on_paper(content)
-    used = fonts_for(texts_of(content))
+    texts = list(texts_of(content))
+    used = fonts_for(texts)
     content |= {
         "paper": PAPER[size],
         "unknown": unknown != "",
+        "right_to_left": any(ISOLATE in text for text in texts),
         "families": [font.family for font in used],
         "qr": "" if sheet.is_draft or not url else qr_svg(url),
     }
@@ -153,7 +159,7 @@ def content_of(sheet: DoseSheet, size: Size) -> tuple[dict[str, Any], tuple[Font
 def qr_svg(url: str) -> str:
     """A QR code as SVG, with its quiet zone."""
     picture = io.BytesIO()
-    segno.make_qr(url, error=QR_ERROR_LEVEL).save(picture, kind="svg", scale=4, light="white")
+    segno.make_qr(url, error=QR_ERROR_LEVEL, boost_error=False, mask=QR_MASK).save(picture, kind="svg", scale=4, light="white")
     return picture.getvalue().decode()
 
 

@@ -37,7 +37,8 @@ def test_the_last_vial_line_says_what_is_used_and_what_is_discarded(
 
 
 @pytest.mark.parametrize(
-    ("minutes", "words"), [("360", "6 h"), ("359.9", "5 h 59 min"), ("0", "0 min"), ("-12", "not possible")]
+    ("minutes", "words"),
+    [("360", "6 h"), ("359.9", "5 h 59 min"), ("0.9", "0 min"), ("0", "not possible"), ("-12", "not possible")],
 )
 def test_the_latest_start_is_never_printed_too_late(minutes: str, words: str) -> None:
     clock = VialClock(Decimal(360), Decimal(720), Decimal(minutes))
