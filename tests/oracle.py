@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 # code -> (anchor, cap, rows of (code, day offset, mg per kg, days before, days after, optional)); None: a window of 72 hours
 TABLES: dict[str, tuple[str, int, list[tuple[str, int, int, int | None, int, bool]]]] = {
-    "kidney_prophylaxis": (
+    "kidney": (
         "transplant",
         150,
         [
@@ -26,7 +26,7 @@ TABLES: dict[str, tuple[str, int, list[tuple[str, int, int, int | None, int, boo
             ("W16", 112, 50, 7, 7, False),
         ],
     ),
-    "other_organ_prophylaxis": (
+    "other_organ": (
         "transplant",
         150,
         [

@@ -308,29 +308,29 @@ def propose_protocol(*, organs: Collection[str], age: int, monograph: Monograph)
             True,
         )
     elif solid == ["kidney"]:
-        code, rule, reason, confirm = "kidney_prophylaxis", "R-PROT-1", "kidney alone", False
+        code, rule, reason, confirm = "kidney", "R-PROT-1", "kidney alone", False
     elif "intestine" in solid:
         code, rule, reason, confirm = (
-            "other_organ_prophylaxis",
+            "other_organ",
             "R-PROT-3",
             "intestine lies outside the label: off-label, the table of the other organs, prescriber to confirm",
             True,
         )
     elif len(solid) > 1:
         code, rule, reason, confirm = (
-            "other_organ_prophylaxis",
+            "other_organ",
             "R-PROT-2",
             f"combined graft ({', '.join(solid)}): no row in the label; any organ but kidney takes the other organs' table; confirm",
             True,
         )
     else:
-        code, rule, reason, confirm = "other_organ_prophylaxis", "R-PROT-1", f"{solid[0]} alone", False
+        code, rule, reason, confirm = "other_organ", "R-PROT-1", f"{solid[0]} alone", False
     others = tuple(
         protocol.code
         for protocol in enabled
         if protocol.code != code and set(organs) & set(protocol.organs) and (protocol.population == "any" or age < 18)
     )
-    if len(solid) > 1 and "kidney" in solid and "kidney_prophylaxis" not in others:
-        others += ("kidney_prophylaxis",)
+    if len(solid) > 1 and "kidney" in solid and "kidney" not in others:
+        others += ("kidney",)
     source = monograph.protocol(code).source if rule == "R-PROT-1" else SITE_POLICY
     return Proposal(code, reason, confirm, others, Derivation(((rule, "{}", (reason,), source),)))

@@ -117,9 +117,9 @@ def protocol(code: str, organs: tuple[str, ...], rows: tuple[ProtocolDose, ...],
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
-KIDNEY = prophylaxis("kidney_prophylaxis", ("kidney",), ("150", "100", "100", "100", "100", "50", "50"))
+KIDNEY = prophylaxis("kidney", ("kidney",), ("150", "100", "100", "100", "100", "50", "50"))
 OTHER = prophylaxis(
-    "other_organ_prophylaxis", ("liver", "lung", "pancreas", "heart"), ("150", "150", "150", "150", "150", "100", "100")
+    "other_organ", ("liver", "lung", "pancreas", "heart"), ("150", "150", "150", "150", "150", "100", "100")
 )
 HEART_8_WEEK = protocol(
     "heart_paediatric_8_week",

@@ -15,6 +15,7 @@ from regimens.domain.library_file import dump, parse
 from regimens.domain.library_text import Unreadable, decoded, line_of
 from regimens.domain.monograph import Monograph, Question, Section, Source, SourceKind
 from regimens.domain.reasons import Refused
+from regimens.domain.units import number
 from regimens.library import SHIPPED
 
 TEXT = SHIPPED.read_text("utf-8")
@@ -72,10 +73,20 @@ def dose(new: str) -> str:
         (week_4("opens_days_before = 3", "opens_days_before = 15"), "above_limit", f"{W4}.opens_days_before", "15", "14"),
         (week_4("closes_days_after = 3", "closes_days_after = 11"), "late_day_in_window", f"{W4}.latest_late_day", "38", "39"),
         (week_4("latest_late_day = 38", "latest_late_day = 42"), "late_day_too_late", f"{W4}.latest_late_day", "42", "41"),
-        (week_4("min_interval_hours = 168", "min_interval_hours = 337"),
-         "interval_too_long", f"{W4}.min_interval_hours", "337", "336"),
-        (changed("closes_after_hours = 72", "closes_after_hours = 96"),
-         "above_limit", f"{KIDNEY}.dose[0].closes_after_hours", "96", "72"),
+        (
+            week_4("min_interval_hours = 168", "min_interval_hours = 337"),
+            "interval_too_long",
+            f"{W4}.min_interval_hours",
+            "337",
+            "336",
+        ),
+        (
+            changed("closes_after_hours = 72", "closes_after_hours = 96"),
+            "above_limit",
+            f"{KIDNEY}.dose[0].closes_after_hours",
+            "96",
+            "72",
+        ),
         (changed("offset_days = 0", "offset_days = 1"), "two_windows", f"{KIDNEY}.dose[0].closes_after_hours", "72", None),
         (changed('code = "W4"', 'code = "W2"'), "twice", f"{W4}.code", "W2", None),
         (changed(CAP, "cap_mg_per_kg = 400"), "above_label", f"{KIDNEY}.cap_mg_per_kg", "400", "150"),
@@ -83,31 +94,66 @@ def dose(new: str) -> str:
         (changed('organs = ["kidney"]', 'organs = ["spleen"]'), "unknown_word", f"{KIDNEY}.organs", "spleen", None),
         (changed('organs = ["kidney"]', "organs = []"), "missing", f"{KIDNEY}.organs", "none", None),
         (changed('anchor = "transplant"', 'anchor = "referral"'), "unknown_word", f"{KIDNEY}.anchor", "referral", None),
-        (changed('alternative_of = "D21"', 'alternative_of = "D22"'),
-         "unknown_word", "protocol.hsct_pneumonitis.dose[5].alternative_of", "D22", None),
-        (changed("optional = true\n", "", after='code = "D21_ALT"'),
-         "not_optional", "protocol.hsct_pneumonitis.dose[5].optional", "false", "true"),
+        (
+            changed('alternative_of = "D21"', 'alternative_of = "D22"'),
+            "unknown_word",
+            "protocol.hsct_pneumonitis.dose[5].alternative_of",
+            "D22",
+            None,
+        ),
+        (
+            changed("optional = true\n", "", after='code = "D21_ALT"'),
+            "not_optional",
+            "protocol.hsct_pneumonitis.dose[5].optional",
+            "false",
+            "true",
+        ),
         (changed("mg_per_kg_per_h = 60", "mg_per_kg_per_h = 29"), "rate_falls", f"{STEP}[2].mg_per_kg_per_h", "29", "30"),
         (changed("mg_per_kg_per_h = 60", "mg_per_kg_per_h = 61"), "above_limit", f"{STEP}[2].mg_per_kg_per_h", "61", "60"),
         (changed("mg_per_kg_per_h = 15\nminutes = 30", "mg_per_kg_per_h = 15"), "missing", f"{STEP}[0].minutes", "none", None),
-        (changed("mg_per_kg_per_h = 60", "mg_per_kg_per_h = 60\nminutes = 30"),
-         "last_step_ends", f"{STEP}[2].minutes", "30", None),
+        (
+            changed("mg_per_kg_per_h = 60", "mg_per_kg_per_h = 60\nminutes = 30"),
+            "last_step_ends",
+            f"{STEP}[2].minutes",
+            "30",
+            None,
+        ),
         (TEXT.replace("rate_table.subsequent", "rate_table.later"), "unknown_key", "rate_table.later", "later", None),
         (changed("value = 75", "value = 75.5"), "above_limit", "limit.max_rate_ml_per_h.value", "75.5", "75"),
         (changed("value = 75", "value = 750"), "above_limit", "limit.max_rate_ml_per_h.value", "750", "75"),
         (changed("value = 12", "value = 24"), "above_limit", "limit.finish_within_h.value", "24", "12"),
         (changed("value = 12", "value = 5"), "order", "limit.begin_within_h.value", "6", "5"),
-        (changed('unit = "mL per h"', 'unit = "mL per min"'),
-         "wrong_unit", "limit.max_rate_ml_per_h.unit", "mL per min", "mL per h"),
-        (changed("[limit.max_rate_ml_per_h]", "[limit.max_rate_ml_per_hr]"),
-         "unknown_key", "limit.max_rate_ml_per_hr", "max_rate_ml_per_hr", None),
-        (changed("concentration_mg_per_ml = 50", "concentration_mg_per_ml = 500"),
-         "above_limit", "product.concentration_mg_per_ml", "500", "200"),
+        (
+            changed('unit = "mL per h"', 'unit = "mL per min"'),
+            "wrong_unit",
+            "limit.max_rate_ml_per_h.unit",
+            "mL per min",
+            "mL per h",
+        ),
+        (
+            changed("[limit.max_rate_ml_per_h]", "[limit.max_rate_ml_per_hr]"),
+            "unknown_key",
+            "limit.max_rate_ml_per_hr",
+            "max_rate_ml_per_hr",
+            None,
+        ),
+        (
+            changed("concentration_mg_per_ml = 50", "concentration_mg_per_ml = 500"),
+            "above_limit",
+            "product.concentration_mg_per_ml",
+            "500",
+            "200",
+        ),
         (changed("content_mg = 2500", "content_mg = 250"), "content_does_not_fit", "product.vial[0].content_mg", "250", "2500"),
         (changed('seriousness = "common"', 'seriousness = "mild"'), "unknown_word", "reaction[0].seriousness", "mild", None),
         (changed('term = "Flushing"', 'term = "Chills"'), "twice", "reaction[1].term", "Chills", None),
-        (changed('code = "iga_deficiency"', 'code = "iga"'),
-         "missing", "statement.contraindication.iga_deficiency", "none", None),
+        (
+            changed('code = "iga_deficiency"', 'code = "iga"'),
+            "missing",
+            "statement.contraindication.iga_deficiency",
+            "none",
+            None,
+        ),
         (changed('title = "Usage"', f'title = "{"x" * 121}"'), "too_long", "section.usage.title", "121", "120"),
         (changed('title = "Usage"', 'title = " "'), "empty", "section.usage.title", "empty", None),
         (changed('kind = "us_label"', 'kind = "label"'), "unknown_word", "product.source.kind", "label", None),
@@ -117,11 +163,16 @@ def dose(new: str) -> str:
         (week_4('title = "Week 4"', 'title = "\\u0000"'), "not_text", f"{W4}.title", None, None),
         (changed('"no preservative"', '""'), "wrong_type", "product.excipients", "a list", None),
         (changed('"no preservative"', f'"{"x" * 81}"'), "too_long", "product.excipients", None, "80"),
-        (changed("opens_days_before = 0", "opens_days_before = 1", after='code = "D1"'), "window_before_anchor",
-         "protocol.hsct_pneumonitis.dose[0].opens_days_before", "1", "0"),
+        (
+            changed("opens_days_before = 0", "opens_days_before = 1", after='code = "D1"'),
+            "window_before_anchor",
+            "protocol.hsct_pneumonitis.dose[0].opens_days_before",
+            "1",
+            "0",
+        ),
         ("color = 1\n" + TEXT, "unknown_key", "color", "1", None),
     ],
-)  # fmt: skip
+)
 def test_a_file_with_something_wrong_is_refused_by_its_key(
     text: str, code: str, field: str, value: str | None, limit: str | None
 ) -> None:
@@ -133,8 +184,20 @@ def test_a_file_with_something_wrong_is_refused_by_its_key(
     assert refused.source
 
 
-@pytest.mark.parametrize("mark", ["[product]", "[protocol.kidney]", WEEK_4, "[rate_table.initial]", "[limit.begin_within_h]",
-                                  "[section.usage]", "[[question]]", "[[reaction]]", "[[statement]]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "[product]",
+        "[protocol.kidney]",
+        WEEK_4,
+        "[rate_table.initial]",
+        "[limit.begin_within_h]",
+        "[section.usage]",
+        "[[question]]",
+        "[[reaction]]",
+        "[[statement]]",
+    ],
+)
 def test_nothing_comes_in_without_its_source(mark: str) -> None:
     start = TEXT.index(mark)
     line = re.search(r"^source = .*\n", TEXT[start:], re.MULTILINE)
@@ -315,3 +378,11 @@ def test_what_looks_like_a_key_inside_a_passage_is_not_one() -> None:
     text = dump(monograph)
     assert text.splitlines()[(line_of(text, "product") or 0) - 1] == "[product]"
     assert line_of(text, "product") == TEXT.splitlines().index("[product]") + 1
+
+
+def test_the_format_is_described_with_every_key_and_limit() -> None:
+    described = (SHIPPED.parents[2] / "docs" / "monograph-format.md").read_text("utf-8")
+    keys = set(re.findall(r"^([a-z_]+) = ", TEXT, re.MULTILINE)) | set(re.findall(r"^\[+([a-z_]+)", TEXT, re.MULTILINE))
+    assert [key for key in sorted(keys) if f"`{key}`" not in described and f"[{key}" not in described] == []
+    rows = [f"| `{code}` | {bound.unit} | {number(bound.low)} to {number(bound.high)} |" for code, bound in LIMITS.items()]
+    assert [row for row in rows if row not in described] == []

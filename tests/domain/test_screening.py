@@ -191,7 +191,7 @@ def test_a_protocol_switched_off_is_neither_proposed_beside_nor_known() -> None:
     )
     assert propose_protocol(organs={"heart"}, age=10, monograph=off).alternatives == ()
     kidney_only = replace(
-        MONOGRAPH, protocols=tuple(replace(row, enabled=row.code == "kidney_prophylaxis") for row in MONOGRAPH.protocols)
+        MONOGRAPH, protocols=tuple(replace(row, enabled=row.code == "kidney") for row in MONOGRAPH.protocols)
     )
     with pytest.raises(Refused):
         propose_protocol(organs={"lung"}, age=40, monograph=kidney_only)
