@@ -90,6 +90,7 @@ def change_rate(
     _check_running(locked, when, at, "set_at")
     if rates and to_minute(when) < to_minute(rates[-1].at):
         raise Refusal("before_last_rate", "The pump was set again after that time.", source=TIME_RULES, field="set_at")
+    when = max(when, rates[-1].at if rates else locked.started_at)  # people type minutes, the start has seconds
     if rates and rate_ml_per_h == now_ml_per_h:
         raise Refusal("same_rate", f"The pump is already set to {with_unit(rate_ml_per_h, 'mL per h')}.", field="rate_ml_per_h")
     value = value_for(locked)
@@ -258,6 +259,7 @@ def complete_infusion(
     rates = list(locked.rates.all())
     if rates and to_minute(ended_at) < to_minute(rates[-1].at):
         raise Refusal("before_last_rate", "The pump was set after that time.", source=TIME_RULES, field="ended_at")
+    ended_at = max(ended_at, rates[-1].at if rates else locked.started_at)
     if volume_ml < 0:
         raise Refusal("volume_given_is_not_negative", "The volume given is not below 0 mL.", field="volume_ml")
     check_partial(locked.dose, volume_ml, stopped_early_reason)

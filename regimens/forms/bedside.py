@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 
 from patients import when
-from patients.fields import ClockField, DayField, InstantForm, LineField, WhichField
+from patients.fields import DayField, LineField, LocalDateTimeField, LocalDateTimeInput
 from patients.refusal import Refusal
 from regimens.actions.charting import ReactionFacts, VialFacts, VitalsFacts
 from regimens.domain.monograph import ReactionTerm
@@ -20,7 +19,7 @@ from regimens.domain.units import number
 from regimens.models import Moment
 
 NOT_LISTED = "other"
-EMPTY_IS_NOW = "Empty: now"
+EMPTY_IS_NOW = "Empty: now. Without a day: within the last 24 h"
 _PLAIN = re.compile(r"[0-9]{1,4}(\.[0-9]{1,2})?", re.ASCII)
 
 
@@ -52,46 +51,56 @@ class QuantityField(forms.CharField):
         return number(value).replace(",", "") if isinstance(value, Decimal) else value
 
 
-class BedsideForm(InstantForm):
-    """Instants of the ward. A time alone means the last time the clock showed it; nothing means now, where allowed."""
+class BedsideInput(LocalDateTimeInput):
+    """A time without a day is the last time the ward's clock showed it, and the page then says which day that was."""
 
-    def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
-        self.now = now
-        super().__init__(*args, **kwargs)
+    now: datetime
 
-    def _typed(self, field: str) -> Any:
-        typed = super()._typed(field)
-        if typed or not field.endswith("_on"):
-            return typed
-        clock = super()._typed(field.removesuffix("_on") + "_time")
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
+        on, clock, which = super().value_from_datadict(data, files, name)
         try:
-            return self._day_of(clock if isinstance(clock, time) else when.parse_clock(clock or ""))
+            typed = when.parse_clock(clock or "")
         except Refusal:
-            return typed
+            return [on, clock, which]
+        return [on if (on or "").strip() else when.day_text(self._day_of(typed)), clock, which]
 
-    def day_field_of(self, clock: time) -> date:
-        """Today, or yesterday where the clock has not come to that time yet today."""
-        local = self.now.astimezone(ZoneInfo(self.zone_name))
-        return local.date() if clock <= local.time() else local.date() - timedelta(days=1)
+    def _day_of(self, clock: time) -> date:
+        """Today, or yesterday where that time is still to come today."""
+        today = when.local_day(self.now, self.zone_name)
+        try:
+            is_past = when.instant_of(today, clock, self.zone_name, 1) <= self.now
+        except Refusal:  # the clocks jump over it today: the field says so
+            is_past = True
+        return today if is_past else today - timedelta(days=1)
 
-    def _instant(self, cleaned: dict[str, Any], name: str) -> datetime | None:
-        clock = cleaned.get(f"{name}_time")
-        if clock is not None and cleaned.get(f"{name}_on") is None:
-            cleaned[f"{name}_on"] = self._day_of(clock)
-        if clock is None and cleaned.get(f"{name}_on") is not None and f"{name}_time" not in self.errors:
-            self.add_error(f"{name}_time", "Enter the time as well.")
-        return super()._instant(cleaned, name)
+
+class BedsideTimeField(LocalDateTimeField):
+    """An instant on the ward's clock. Nothing typed is None, where that is allowed: the form says what it means."""
+
+    widget = BedsideInput
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "Without a day: within the last 24 h")
+        super().__init__(**kwargs)
+
+
+class BedsideForm(forms.Form):
+    """A form filled in at one instant on the clock of one ward."""
+
+    def __init__(self, *args: Any, now: datetime, zone_name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.now = now
+        for field in self.fields.values():
+            if isinstance(field, BedsideTimeField):
+                field.zone_name = zone_name
+                assert isinstance(field.widget, BedsideInput)
+                field.widget.now = now
 
 
 class VersionedForm(BedsideForm):
     """A small form of the record page; it carries the version of the record that was on screen."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
-
-
-def day_field(label: str = "Date", help_text: str = "Empty: within the last 24 h") -> DayField:
-    """A day that may be left out where the time says enough."""
-    return DayField(label=label, required=False, help_text=help_text)
 
 
 def line_field(label: str, **kwargs: Any) -> LineField:
@@ -170,25 +179,19 @@ class VialForm(VersionedForm, VialRow):
 class VitalsForm(VitalsFields, VersionedForm):
     """Vital signs, now or at a time before."""
 
-    instants = ("taken",)
     moment = forms.ChoiceField(label="When", choices=Moment.choices)
-    taken_on = day_field()
-    taken_time = ClockField(label="Taken at", required=False, help_text=EMPTY_IS_NOW)
-    taken_which = WhichField()
+    taken_at = BedsideTimeField(label="Taken at", required=False, help_text=EMPTY_IS_NOW)
 
 
 class ReactionFields(BedsideForm):
     """A reaction: the monograph's term or free words, how serious, since when, what was done."""
 
-    instants = ("onset",)
     term = forms.ChoiceField(label="Reaction", required=False)
     other_term = line_field("In other words", max_length=80)
     is_serious = forms.ChoiceField(
         label="How serious", choices=[("no", "Mild"), ("yes", "Serious")], required=False, widget=forms.RadioSelect
     )
-    onset_on = day_field()
-    onset_time = ClockField(label="Since", required=False, help_text=EMPTY_IS_NOW)
-    onset_which = WhichField()
+    onset_at = BedsideTimeField(label="Since", required=False, help_text=EMPTY_IS_NOW)
     action_taken = line_field("What was done")
     outcome = line_field("Outcome")
 
@@ -202,7 +205,7 @@ class ReactionFields(BedsideForm):
 
     def clean(self) -> dict[str, Any]:
         """A named reaction says how serious it is and what was done."""
-        cleaned = super().clean()
+        cleaned = super().clean() or self.cleaned_data
         if self.has_reaction() and not self.errors:
             for name, sentence in (("is_serious", "Mild or serious?"), ("action_taken", "Say what was done.")):
                 if not cleaned.get(name):
@@ -237,7 +240,7 @@ class ReactionForm(ReactionFields, VersionedForm):
 
     def clean(self) -> dict[str, Any]:
         """Something must be named."""
-        cleaned = super().clean()
+        cleaned = super().clean() or self.cleaned_data
         if not self.has_reaction():
             self.add_error("term", "Name the reaction.")
         return cleaned
@@ -246,11 +249,8 @@ class ReactionForm(ReactionFields, VersionedForm):
 class RateForm(VersionedForm):
     """The pump set to another rate."""
 
-    instants = ("set",)
     rate_ml_per_h = QuantityField(label="Rate", unit="mL per h", places=2)
-    set_on = day_field()
-    set_time = ClockField(label="Set at", required=False, help_text=EMPTY_IS_NOW)
-    set_which = WhichField()
+    set_at = BedsideTimeField(label="Set at", required=False, help_text=EMPTY_IS_NOW)
     vitals_not_taken_reason = line_field("Vital signs not taken, because", max_length=200)
     reason = line_field("Reason", help_text="For a rate above the plan, at least 10 characters", max_length=200)
 
@@ -258,21 +258,15 @@ class RateForm(VersionedForm):
 class PauseForm(VersionedForm):
     """The pump stopped for now."""
 
-    instants = ("set",)
     reason = line_field("Why paused", required=True, max_length=200)
-    set_on = day_field()
-    set_time = ClockField(label="Paused at", required=False, help_text=EMPTY_IS_NOW)
-    set_which = WhichField()
+    set_at = BedsideTimeField(label="Paused at", required=False, help_text=EMPTY_IS_NOW)
 
 
 class CompleteForm(VersionedForm):
     """The end."""
 
-    instants = ("end",)
     volume_ml = QuantityField(label="Volume given", unit="mL", places=2, help_text="As the pump reads it")
-    end_on = day_field()
-    end_time = ClockField(label="Ended at", required=False, help_text=EMPTY_IS_NOW)
-    end_which = WhichField()
+    ended_at = BedsideTimeField(label="Ended at", required=False, help_text=EMPTY_IS_NOW)
     stopped_early_reason = line_field("Stopped early, because", help_text="Where less than the ordered volume was given")
     reason = line_field("Reason", help_text="Where anything departs from the plan, at least 10 characters")
 

@@ -6,10 +6,18 @@ from typing import Any
 
 from django import forms
 
-from patients.fields import ClockField, DayField, WhichField
+from patients.fields import DayField
 from patients.models import Membership
 from regimens.actions.charting import GIVERS, VitalsFacts
-from regimens.forms.bedside import BedsideForm, QuantityField, ReactionFields, VialRow, VitalsFields, day_field, line_field
+from regimens.forms.bedside import (
+    BedsideForm,
+    BedsideTimeField,
+    QuantityField,
+    ReactionFields,
+    VialRow,
+    VitalsFields,
+    line_field,
+)
 from regimens.models import Moment
 
 
@@ -46,11 +54,8 @@ class GiverField(forms.ModelChoiceField):
 class StartForm(IdentityFields, VitalsFields, BedsideForm):
     """Start now."""
 
-    instants = ("entered",)
     sheet_code = forms.CharField(label="Code on the dose sheet", max_length=12, help_text="Such as 7F3A-91C2")
-    entered_on = day_field()
-    entered_time = ClockField(label="First vial entered at")
-    entered_which = WhichField()
+    vial_entered_at = BedsideTimeField(label="First vial entered at")
     lot_number = line_field("Lot of the first vial", max_length=20)
     expires_on = DayField(
         label="Expires", required=False, help_text="Such as 30-Sep-2027; the last day of the month where no day is printed"
@@ -70,7 +75,7 @@ class StartForm(IdentityFields, VitalsFields, BedsideForm):
 
     def clean(self) -> dict[str, Any]:
         """A lot comes with its expiry, and the other way round."""
-        cleaned = super().clean()
+        cleaned = super().clean() or self.cleaned_data
         if bool(cleaned.get("lot_number")) != bool(cleaned.get("expires_on")) and "expires_on" not in self.errors:
             self.add_error(
                 "expires_on" if cleaned.get("lot_number") else "lot_number", "Enter the lot and its expiry together."
@@ -81,17 +86,10 @@ class StartForm(IdentityFields, VitalsFields, BedsideForm):
 class GivenForm(IdentityFields, BedsideForm):
     """Already given, or already running: start, end, volume. Its vials, vital signs and reactions are rows of their own."""
 
-    instants = ("start", "end", "entered")
-    start_on = day_field("Date of the start", "Such as 22-Nov-2026; empty: within the last 24 h")
-    start_time = ClockField(label="Started at")
-    start_which = WhichField()
-    end_on = day_field("Date of the end", "Empty: within the last 24 h")
-    end_time = ClockField(label="Ended at", required=False, help_text="Empty: it still runs")
-    end_which = WhichField()
+    started_at = BedsideTimeField(label="Started at")
+    ended_at = BedsideTimeField(label="Ended at", required=False, help_text="Empty: it still runs")
     volume_ml = QuantityField(label="Volume given", unit="mL", places=2, required=False, help_text="As the pump reads it")
-    entered_on = day_field("Date of the vial’s entry")
-    entered_time = ClockField(label="First vial entered at", required=False)
-    entered_which = WhichField()
+    vial_entered_at = BedsideTimeField(label="First vial entered at", required=False)
     given_by = GiverField()
     sheet_code = forms.CharField(label="Code on the dose sheet", max_length=12, required=False)
     stopped_early_reason = line_field("Stopped early, because", help_text="Where less than the ordered volume was given")
@@ -110,18 +108,15 @@ class GivenForm(IdentityFields, BedsideForm):
 class VitalsRow(VitalsFields, BedsideForm):
     """One set of vital signs in the form for an infusion given before."""
 
-    instants = ("taken",)
     moment = forms.ChoiceField(label="When", choices=[("", "—"), *Moment.choices], required=False)
-    taken_on = day_field()
-    taken_time = ClockField(label="Taken at", required=False, help_text="")
-    taken_which = WhichField()
+    taken_at = BedsideTimeField(label="Taken at", required=False, help_text="")
 
     def clean(self) -> dict[str, Any]:
         """A row that says anything says when."""
-        cleaned = super().clean()
+        cleaned = super().clean() or self.cleaned_data
         if self.has_vitals() and not self.errors:
             if not cleaned.get("taken_at"):
-                self.add_error("taken_time", "Enter the time.")
+                self.add_error("taken_at", "Enter the time.")
             if not cleaned.get("moment"):
                 self.add_error("moment", "Choose the moment.")
         return cleaned

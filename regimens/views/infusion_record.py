@@ -35,15 +35,6 @@ from regimens.models import Administration, Moment
 from regimens.views.frame import patient_frame
 from regimens.views.infusion_rows import Parts, corrections, parts_of, record_page
 
-# A refusal names a fact; on the page the fact is typed in a field of this name.
-FIELD_NAMES = {
-    "started_at": "start_time",
-    "ended_at": "end_time",
-    "vial_entered_at": "entered_time",
-    "taken_at": "taken_time",
-    "onset_at": "onset_time",
-    "set_at": "set_time",
-}
 FORMS: dict[str, type[forms.Form]] = {
     "rate": RateForm,
     "pause": PauseForm,
@@ -97,9 +88,8 @@ def infusion(request: HttpRequest, administration_id: uuid.UUID) -> HttpResponse
 
 def add_refusal(form: forms.Form, refused: Refusal | Refused) -> Refusal | Refused | None:
     """Put a refusal at its field; returned where it belongs to the whole form, to be shown with its source."""
-    name = FIELD_NAMES.get(refused.field, refused.field)
-    if name and name in form.fields:
-        form.add_error(name, refused.sentence)
+    if refused.field and refused.field in form.fields:
+        form.add_error(refused.field, refused.sentence)
         return None
     return refused
 
@@ -167,7 +157,7 @@ def _vial(record: Administration, data: dict[str, Any], form: Any, by: Any, now:
 def _complete(record: Administration, data: dict[str, Any], form: Any, by: Any, now: datetime) -> None:
     bedside.complete_infusion(
         record=record,
-        ended_at=data["end_at"] or now,
+        ended_at=data["ended_at"] or now,
         volume_ml=data["volume_ml"],
         stopped_early_reason=data["stopped_early_reason"],
         reason=data["reason"],
