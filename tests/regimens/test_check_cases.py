@@ -276,6 +276,12 @@ def test_a_product_without_50_ml_vials_has_no_such_count() -> None:
     assert str(result) == "FAIL A vials_50ml expected 5, got none"
 
 
+def test_volume_vials_and_waste_are_exact_whatever_can_be_drawn(tmp_path: Path) -> None:
+    header = "case_id,organ,visit,weight_kg,volume_ml,vials_50ml,waste_ml"
+    rows = ("A,liver,W0,109.27,327.81,7,22.19", "B,kidney,W2,25.02,50.04,2,49.96")
+    assert run(file(tmp_path, *rows, header=header))[1] == ["PASS A", "PASS B", "2 passed, 0 failed"]
+
+
 def test_every_column_of_the_golden_files_is_known() -> None:
     for path, kind in ((DOSES, Kind.DOSE), (SCHEDULES, Kind.SCHEDULE)):
         assert len(set(path.read_text("utf-8").splitlines()[0].split(",")) & set(EXPECTED[kind])) == len(EXPECTED[kind])
