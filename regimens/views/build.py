@@ -50,7 +50,7 @@ def build(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, f"Plan saved with {course.doses.count()} doses. Another pharmacist verifies it.")
             return redirect("chart", patient_id=transplant.patient_id)
-    context = _context(request, transplant, value, proposal, form, preview, refusal, now)
+    context = _context(request, transplant, value, proposal, form, preview, refusal, now) | {"saving": saving}
     if request.htmx and not saving:
         return render(request, "regimens/_build_preview.html", context)
     return render(request, "regimens/build.html", context, status=422 if saving else 200)

@@ -32,13 +32,18 @@ class DoseRow:
     duration: str
     steps: tuple[Step, ...]
 
+    @property
+    def question(self) -> str:
+        """What the working answers."""
+        return f"Why {self.dose}? {self.title}"
+
 
 def dose_rows(doses: Iterable[DraftDose], zone: str) -> list[DoseRow]:
     """The lines of a preview."""
     return [
         DoseRow(
             number=number,
-            title=item.window.title,
+            title=short_title(item.window.title),
             target=display.format_weekday_day(item.window.target_on),
             window=window_text(item.window, zone),
             mg_per_kg=display.format_unit(item.amount.mg_per_kg, "mg per kg"),
@@ -52,6 +57,11 @@ def dose_rows(doses: Iterable[DraftDose], zone: str) -> list[DoseRow]:
         )
         for number, item in enumerate(doses, start=1)
     ]
+
+
+def short_title(title: str) -> str:
+    """The dose's name without what its window says anyway: "Initial dose"."""
+    return title.partition(",")[0]
 
 
 def window_text(dose, zone: str) -> str:

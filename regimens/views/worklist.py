@@ -22,6 +22,7 @@ from patients.roles import may, require
 from regimens.models import Administration, Course, PlannedDose
 from regimens.models.status import open_status_sql
 from regimens.templatetags import display
+from regimens.views.rows import short_title
 
 STATUS_WORD = {"target": "due", "next": "upcoming"}
 PAGE_ROWS = 50
@@ -241,7 +242,7 @@ def _row(dose: dict, code: str, centre: Centre, now: datetime, decides: bool) ->
         born=display.format_day(dose["born_on"]),
         mrn=dose["mrn"],
         ward=dose["ward"],
-        dose=dose["title"].partition(",")[0],
+        dose=short_title(dose["title"]),
         amount=display.format_unit(dose["dose_mg"], "mg"),
         when=_when(dose, code, centre, now),
         verify=not dose["verified_at"],

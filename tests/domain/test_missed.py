@@ -293,7 +293,7 @@ def test_another_protocol_must_be_for_the_same_graft_and_anchor() -> None:
     about = Case("W4", HEART_8_WEEK, DAY_0, windows, (), Decimal(7000), KG)
     assert (
         listed(about, day(33))[Decision.CHANGE_PROTOCOL].working.steps[0].sentence
-        == "another protocol of the monograph: other organ prophylaxis"
+        == "another protocol of the monograph: other organ"
     )
     assert listed(about, day(33))[Decision.CHANGE_PROTOCOL].is_available
 
