@@ -383,7 +383,9 @@ def _to_whole_vials(
 
 
 def needs_recalculation(*, planned_weight_kg: Decimal, latest_weight_kg: Decimal, percent: Limit) -> bool:
-    """True when the newer weight differs from the planned one by the limit or more: exactly 10 percent (70 to 77) asks."""
+    """True when the newer weight differs from the planned one by the limit or more (R-DOSE-9): exactly 10 percent (70 to 77)
+    asks.
+    """
     planned = guards.positive(planned_weight_kg, "planned_weight_kg", "kg")
     latest = guards.positive(latest_weight_kg, "latest_weight_kg", "kg")
     return abs(latest - planned) * HUNDRED >= percent.value * planned

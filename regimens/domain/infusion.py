@@ -214,6 +214,15 @@ def steps_for(
         left60 = after60
         if not left60:
             break
+    else:
+        raise Refused(
+            "table_has_no_end",
+            f"The rate table {table.code} ends before the volume is in.",
+            source=table.source,
+            field="table",
+            value=table.code,
+            limit="a last step that runs to the end",
+        )
     made = tuple(steps)
     rounded_up, midway_minute = whole_minutes(total), whole_minutes(midway)
     working = Derivation.later(infusion_parts, dose, table, limits, made, increment, finish_h, rounded_up, midway_minute)

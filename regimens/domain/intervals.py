@@ -23,7 +23,8 @@ class Timing(StrEnum):
 def timing(
     *, started_at: datetime, opens_at: datetime, target_at: datetime, overdue_at: datetime, closes_at: datetime
 ) -> Timing:
-    """The instant that counts is the infusion's start. On time is the target day, or anywhere in a window that runs in hours.
+    """The instant that counts is the infusion's start (R-INT-4). On time is the target day, or anywhere in a window that runs
+    in hours.
 
     Arguments as in ``Window``: an edge belongs to what begins there, so a start at ``closes_at`` is outside.
     """

@@ -320,7 +320,7 @@ def propose_protocol(*, organs: Collection[str], age: int, monograph: Monograph)
         code, rule, reason, confirm = (
             "other_organ",
             "R-PROT-2",
-            f"combined graft ({', '.join(solid)}): no row in the label; any organ but kidney takes the other organs' table; confirm",
+            f"combined graft ({', '.join(solid)}): no row in the label; not kidney alone, so the other organs' table; confirm",
             True,
         )
     else:
@@ -330,7 +330,5 @@ def propose_protocol(*, organs: Collection[str], age: int, monograph: Monograph)
         for protocol in enabled
         if protocol.code != code and set(organs) & set(protocol.organs) and (protocol.population == "any" or age < 18)
     )
-    if len(solid) > 1 and "kidney" in solid and "kidney" not in others:
-        others += ("kidney",)
     source = monograph.protocol(code).source if rule == "R-PROT-1" else SITE_POLICY
     return Proposal(code, reason, confirm, others, Derivation(((rule, "{}", (reason,), source),)))

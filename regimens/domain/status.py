@@ -60,7 +60,7 @@ class DoseFacts:
     reopened_until: datetime | None = None
 
 
-# Settled facts win over time, in this order; the first whose test holds gives the status, whatever the instant.
+# R-STAT-1. Settled facts win over time, in this order; the first whose test holds gives the status, whatever the instant.
 PRECEDENCE: tuple[tuple[Status, Callable[[DoseFacts], bool]], ...] = (
     (Status.SUPERSEDED, lambda facts: facts.is_superseded),
     (Status.DISPUTED, lambda facts: facts.is_disputed),
@@ -71,7 +71,7 @@ PRECEDENCE: tuple[tuple[Status, Callable[[DoseFacts], bool]], ...] = (
     (Status.OMITTED, lambda facts: facts.is_omitted),
     (Status.BEFORE_REFERRAL, lambda facts: facts.is_before_referral),
 )
-# Then time: the status holds while the instant is before the named edge; each edge is exclusive, the last has none.
+# R-STAT-2. Then time: the status holds while the instant is before the named edge; each edge is exclusive, the last has none.
 BOUNDARIES: tuple[tuple[Status, str | None], ...] = (
     (Status.UPCOMING, "opens_at"),
     (Status.DUE, "overdue_at"),
@@ -84,7 +84,8 @@ STARTABLE = frozenset({Status.DUE, Status.OVERDUE})
 
 
 def overdue_from(facts: DoseFacts) -> datetime:
-    """When the dose becomes overdue: the booking where there is one inside the window, else the end of the target day. A window
+    """When the dose becomes overdue (R-STAT-3): the booking where there is one inside the window, else the end of the target
+    day. A window
     in hours never is.
     """
     booked = facts.booked_for
@@ -101,6 +102,7 @@ def status(facts: DoseFacts, at: datetime) -> Status:
     for settled, holds in PRECEDENCE:
         if holds(facts):
             return settled
+    # R-STAT-4: a window that closes during a hold waits for a decision; it is never omitted in silence.
     if facts.held_at is not None:
         if (
             facts.held_at < facts.closes_at <= now
@@ -110,6 +112,7 @@ def status(facts: DoseFacts, at: datetime) -> Status:
             return Status.PASSED_ON_HOLD
         if facts.held_at <= now < facts.closes_at and (facts.resumed_at is None or now < facts.resumed_at):
             return Status.HELD
+    # R-STAT-5: a signed give-late decision opens the dose again until its end.
     if now >= facts.closes_at and _is_reopened(facts, now):
         return Status.DUE
     edges = {"opens_at": facts.opens_at, "overdue_at": overdue_from(facts), "closes_at": facts.closes_at}

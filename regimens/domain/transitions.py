@@ -45,6 +45,7 @@ class Event(StrEnum):
 
 ROLES = ("pharmacist", "nurse", "prescriber", "technician", "coordinator", "monograph_editor", "auditor", "administrator")
 PHARMACIST, NURSE, PRESCRIBER, COORDINATOR = "pharmacist", "nurse", "prescriber", "coordinator"
+# R-STATE-2. Nobody else may.
 WHO: dict[Event, frozenset[str]] = {
     Event.BOOK: frozenset({NURSE, COORDINATOR, PHARMACIST}),
     Event.VERIFY: frozenset({PHARMACIST}),
@@ -79,7 +80,7 @@ def _every(states: tuple[Status, ...], event: Event, result: str) -> dict[tuple[
     return {(state, event): result for state in states}
 
 
-# Every pair that is not here is refused.
+# R-STATE-1. Every pair that is not here is refused.
 RESULTS: dict[tuple[Status, Event], str] = {
     **_every(WAITING, Event.BOOK, BY_TIME),
     (Status.HELD, Event.BOOK): UNCHANGED,

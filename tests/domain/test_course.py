@@ -116,6 +116,12 @@ def test_what_is_given_and_set_does_not_depend_on_the_callers_rounding_mode() ->
             assert figures() == plain
 
 
+def test_a_monograph_says_when_it_lacks_what_is_asked_for() -> None:
+    for ask in (MONOGRAPH.protocol, MONOGRAPH.rate_table, MONOGRAPH.limit, KIDNEY.dose):
+        with pytest.raises(KeyError):
+            ask("nothing")
+
+
 def trees() -> list[tuple[str, ast.Module]]:
     return [(path.name, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(DOMAIN.glob("*.py"))]
 

@@ -345,3 +345,11 @@ def test_a_reading_that_is_no_number_is_refused() -> None:
     with pytest.raises(Refused) as refusal:
         interrupted(volume_in="NaN")
     assert refusal.value.field == "volume_in_ml"
+
+
+def test_a_table_that_ends_before_the_volume_is_in_is_refused() -> None:
+    closed = replace(INITIAL, steps=INITIAL.steps[:2])
+    with pytest.raises(Refused) as refusal:
+        plan_infusion(dose=amount(), table=closed, monograph=MONOGRAPH)
+    assert (refusal.value.code, refusal.value.field, refusal.value.value) == ("table_has_no_end", "table", "initial")
+    assert len(plan_infusion(dose=amount("20"), table=closed, monograph=MONOGRAPH).steps) == 2
