@@ -28,7 +28,7 @@ class AmountField(forms.CharField):
         if not text:
             return None
         whole, _, part = text.partition(".")
-        if not (whole.isascii() and whole.isdigit() and len(whole) <= 6 and (not part or part.isascii() and part.isdigit() and len(part) <= 2)):
+        if not (whole.isascii() and whole.isdigit() and len(whole) <= 6 and (not part or (part.isascii() and part.isdigit() and len(part) <= 2))):
             raise forms.ValidationError(f"Write the amount in {self.unit} with digits, such as 10,500 or 937.5.")
         return Decimal(text.rstrip("."))
 
