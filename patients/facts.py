@@ -158,7 +158,7 @@ def look_alikes(
     family = names.family_of(name_key)
     known: dict[str, bool] = {}
     found = []
-    for pk, key, family_name, given_name, born, number in rows.iterator(chunk_size=2000):
+    for pk, key, family_name, given_name, born, number in rows:
         other = names.family_of(key)
         if other not in known:
             known[other] = names.families_alike(family, other)

@@ -30,6 +30,9 @@ class QuickHasher(PBKDF2PasswordHasher):
     iterations = 1
 
 
+override_settings(PASSWORD_HASHERS=["tests.factories.QuickHasher"]).enable()  # for the whole process: no test is about hashing
+
+
 def make_centre(*, name: str = "", time_zone: str = NEW_YORK, at: datetime = NOW, **policy: Any) -> Centre:
     """A centre in New York, without a second factor."""
     policy = {"second_factor_required": False} | policy
@@ -40,8 +43,7 @@ def make_centre(*, name: str = "", time_zone: str = NEW_YORK, at: datetime = NOW
 def make_account(*, given: str = "Kemi", family: str = "Adeyemi", username: str = "", at: datetime = NOW) -> User:
     """An account without a role; its password is PASSWORD."""
     username = username or f"person{next(_number)}"
-    with override_settings(PASSWORD_HASHERS=["tests.factories.QuickHasher"]):
-        return actions.create_account(by=None, at=at, username=username, given=given, family=family, password=PASSWORD)
+    return actions.create_account(by=None, at=at, username=username, given=given, family=family, password=PASSWORD)
 
 
 def make_member(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 
+from patients.access import patient_for
 from patients.banner import banner_of
 from patients.fields import invalid
 from patients.models import Membership, Patient
@@ -24,6 +26,13 @@ def member(request: HttpRequest) -> Membership:
     if membership is None:
         raise Refusal("role", "This account has no role in a centre.", source="Role × action matrix of this centre")
     return membership
+
+
+def chart_of(by: Membership, patient_id: uuid.UUID) -> Patient:
+    """The patient through the door; the centre is the member's own, and is not asked for again."""
+    patient = patient_for(by, patient_id)
+    patient.centre = by.centre
+    return patient
 
 
 def page(

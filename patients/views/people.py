@@ -10,10 +10,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from patients import actions, facts, names, when
-from patients.access import patient_for
 from patients.forms import CloseForm, PatientForm, ReasonForm
 from patients.roles import require
-from patients.views.common import attempt, differences, has_error, member, page, seen_now
+from patients.views.common import attempt, chart_of, differences, has_error, member, page, seen_now
 
 
 def new(request: HttpRequest) -> HttpResponse:
@@ -49,7 +48,7 @@ def new(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Correct what is on record. A form that somebody else overtook comes back with both values."""
     by = member(request)
-    patient = patient_for(by, patient_id)
+    patient = chart_of(by, patient_id)
     require(by, "edit_patient")
     now = timezone.now()
     form = PatientForm(request.POST, patient=patient) if request.method == "POST" else PatientForm(patient=patient)
@@ -70,7 +69,7 @@ def edit(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
             messages.success(request, "Details corrected." if done.version != patient.version else "Nothing was changed.")
             return redirect("chart", patient_id=patient.pk)
         if has_error(form, "stale"):
-            patient = patient_for(by, patient_id)
+            patient = chart_of(by, patient_id)
             stale = differences(form, {name: getattr(patient, name) for name in form.VALUES})
             seen_now(form, patient.version)
     return page(request, "patients/edit.html", patient, now, form=form, stale=stale)
@@ -79,7 +78,7 @@ def edit(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
 def close(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Died or transferred; on a closed chart, open it again."""
     by = member(request)
-    patient = patient_for(by, patient_id)
+    patient = chart_of(by, patient_id)
     require(by, "edit_patient")
     now = timezone.now()
     if patient.closed_at:
@@ -107,7 +106,7 @@ def close(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
 
 def _reopen(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     by, now = member(request), timezone.now()
-    patient = patient_for(by, patient_id)
+    patient = chart_of(by, patient_id)
     form = ReasonForm(request.POST) if request.method == "POST" else ReasonForm()
     if request.method == "POST":
         done = attempt(form, lambda: actions.reopen_patient(by=by, at=now, patient=patient, reason=form.cleaned_data["reason"]))

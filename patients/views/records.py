@@ -15,13 +15,13 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from patients import actions, audit, facts, policy, rules, when
-from patients.access import one, patient_for, transplant_for
+from patients.access import one, transplant_for
 from patients.forms import PrecautionsForm, ReasonForm, ReleaseForm, TransplantForm, WeightForm
 from patients.history import history_of
 from patients.models import Precaution, PrecautionKind, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import may, require
-from patients.views.common import attempt, differences, has_error, member, page, seen_now
+from patients.views.common import attempt, chart_of, differences, has_error, member, page, seen_now
 
 LINES = 100
 
@@ -29,7 +29,7 @@ LINES = 100
 def weight_new(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Record a weight. A first measurement that waits for a second one is announced without its value."""
     by = member(request)
-    patient = patient_for(by, patient_id)
+    patient = chart_of(by, patient_id)
     require(by, "record_weight")
     now, zone_name = timezone.now(), patient.centre.time_zone
     posted = request.method == "POST"
@@ -72,7 +72,7 @@ def _say_weight(request: HttpRequest, weight: WeightMeasurement, zone_name: str)
 def weight_error(request: HttpRequest, patient_id: uuid.UUID, weight_id: int) -> HttpResponse:
     """Mark a weight as entered in error."""
     by = member(request)
-    patient = patient_for(by, patient_id)
+    patient = chart_of(by, patient_id)
     require(by, "enter_in_error")
     now = timezone.now()
     weight = one(WeightMeasurement.objects.filter(patient=patient, error_at=None), pk=weight_id)
@@ -90,7 +90,7 @@ def weight_error(request: HttpRequest, patient_id: uuid.UUID, weight_id: int) ->
 def precautions(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     """The questions that are asked before a course is planned."""
     by = member(request)
-    patient = patient_for(by, patient_id)
+    patient = chart_of(by, patient_id)
     now = timezone.now()
     kinds = facts.questions_for(patient, when.local_day(now, patient.centre.time_zone))
     live = facts.live_answers(patient)
@@ -123,7 +123,7 @@ def precautions(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
 def precaution_release(request: HttpRequest, patient_id: uuid.UUID, kind: str) -> HttpResponse:
     """A prescriber's release of one contraindication, signed with the password."""
     by = member(request)
-    patient = patient_for(by, patient_id)
+    patient = chart_of(by, patient_id)
     require(by, "release_contraindication")
     now = timezone.now()
     row = facts.live_answers(patient).get(kind)
@@ -145,7 +145,7 @@ def precaution_release(request: HttpRequest, patient_id: uuid.UUID, kind: str) -
 def transplant_new(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Record a transplant."""
     by = member(request)
-    patient = patient_for(by, patient_id)
+    patient = chart_of(by, patient_id)
     require(by, "record_transplant")
     now, zone_name = timezone.now(), patient.centre.time_zone
     posted = request.method == "POST"
@@ -163,7 +163,7 @@ def transplant_edit(request: HttpRequest, transplant_id: uuid.UUID) -> HttpRespo
     """Correct a transplant, with a reason."""
     by = member(request)
     transplant = transplant_for(by, transplant_id)
-    patient = patient_for(by, transplant.patient_id)
+    patient = chart_of(by, transplant.patient_id)
     require(by, "record_transplant")
     now, zone_name = timezone.now(), patient.centre.time_zone
     stale: list[dict[str, str]] = []
@@ -200,7 +200,7 @@ def _say_transplant(request: HttpRequest, transplant: Transplant) -> None:
 def history(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Who changed what, when and why. Reading it is recorded too."""
     by = member(request)
-    patient = patient_for(by, patient_id)
+    patient = chart_of(by, patient_id)
     now, zone_name = timezone.now(), patient.centre.time_zone
     audit.event("read_history", by=by, patient=patient)
     lines = Paginator(history_of(patient), LINES).get_page(request.GET.get("page"))
