@@ -79,6 +79,7 @@ def case_of(chart: Chart) -> missed.Case:
     return missed.Case(
         code=codes[dose.number],
         protocol=protocol,
+        anchor_on=course.anchor_on,
         windows=windows,
         given=tuple(given),
         ordered_mg=dose.dose_mg,
