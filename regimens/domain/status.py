@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from . import guards
+from .reasons import SITE_POLICY, Derivation, Part
 
 
 class Status(StrEnum):
@@ -120,6 +121,26 @@ def status(facts: DoseFacts, at: datetime) -> Status:
         if edge is not None and now < edges[edge]:
             return word
     return BOUNDARIES[-1][0]
+
+
+def explain(facts: DoseFacts, at: datetime, zone_name: str) -> Derivation:
+    """Why a dose has its status at an instant, with the instants on the clock of a zone."""
+    found = status(facts, at)
+    if any(found is word for word, _ in PRECEDENCE):
+        return Derivation((("R-STAT-1", "{}: a fact on record, whatever the time", (_spoken(found),), SITE_POLICY),))
+    if found in (Status.HELD, Status.PASSED_ON_HOLD):
+        return Derivation((("R-STAT-4", "{}: on hold since {}", (_spoken(found), (facts.held_at, zone_name)), SITE_POLICY),))
+    if found is Status.DUE and guards.instant(at, "at") >= facts.closes_at:
+        return Derivation((("R-STAT-5", "due: to be given late until {}", ((facts.reopened_until, zone_name),), SITE_POLICY),))
+    edges = ((facts.opens_at, zone_name), (overdue_from(facts), zone_name), (facts.closes_at, zone_name))
+    parts: tuple[Part, ...] = (("R-STAT-2", "{}: opens {}, overdue from {}, closes {}", (_spoken(found), *edges), SITE_POLICY),)
+    if overdue_from(facts) != facts.overdue_at:
+        parts += (("R-STAT-3", "overdue from the booking, {}", (edges[1],), SITE_POLICY),)
+    return Derivation(parts)
+
+
+def _spoken(word: Status) -> str:
+    return word.replace("_", " ")
 
 
 def _is_reopened(facts: DoseFacts, now: datetime) -> bool:

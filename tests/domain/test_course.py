@@ -165,7 +165,8 @@ def test_the_core_stands_on_the_standard_library_alone() -> None:
 
 def test_importing_the_core_does_not_load_django() -> None:
     modules = ", ".join(f"regimens.domain.{path.stem}" for path in sorted(DOMAIN.glob("*.py")) if path.stem != "__init__")
-    code = f"import sys, regimens.domain, {modules}; print([m for m in sys.modules if m.split('.')[0] in ('django', 'psycopg', 'patients')])"
+    loaded = "[m for m in sys.modules if m.split('.')[0] in ('django', 'psycopg', 'patients')]"
+    code = f"import sys, regimens.domain, {modules}; print({loaded})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=DOMAIN.parents[1])
     assert done.stdout.strip() == "[]"
 

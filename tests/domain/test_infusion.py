@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -250,7 +251,7 @@ def test_vials_one_after_the_other_cover_the_whole_infusion() -> None:
     assert [turn.number for turn in turns] == [1, 2, 3, 4, 5]
     assert [(turn.use_ml, turn.discard_ml) for turn in turns] == [(50, 0)] * 4 + [(10, 40)]
     assert (turns[0].from_minute, turns[0].to_minute) == (0, D("74.8"))
-    assert all(a.to_minute == b.from_minute for a, b in zip(turns, turns[1:], strict=False))
+    assert all(a.to_minute == b.from_minute for a, b in pairwise(turns))
     assert turns[-1].to_minute == plan().pump_total_minutes
 
 

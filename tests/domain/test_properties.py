@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,7 +139,7 @@ def test_a_run_and_what_is_left_of_it_are_the_dose(weight_kg: Decimal, minutes: 
 def test_windows_are_in_order_and_whole_days(at: datetime, anchor_zone: str, centre_zone: str) -> None:
     windows = plan_windows(KIDNEY, TransplantAnchor(at, anchor_zone), centre_zone=centre_zone)
     assert windows[0].closes_at - at == timedelta(hours=72)
-    for before, after in zip(windows[1:], windows[2:], strict=False):
+    for before, after in pairwise(windows[1:]):
         assert before.closes_at <= after.opens_at
         assert before.target_on < after.target_on
     for window in windows[1:]:

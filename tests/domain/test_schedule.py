@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_doses_are_numbered_in_order_and_edges_are_in_order() -> None:
         assert [window.number for window in windows] == list(range(1, len(windows) + 1))
         for window in windows:
             assert window.opens_at <= window.target_at < window.overdue_at <= window.closes_at
-        assert all(a.target_on < b.target_on for a, b in zip(windows, windows[1:], strict=False))
+        assert all(a.target_on < b.target_on for a, b in pairwise(windows))
 
 
 def test_the_initial_dose_is_due_for_the_whole_72_hours_and_never_overdue() -> None:

@@ -20,6 +20,7 @@ from regimens.domain.status import (
     STARTABLE,
     DoseFacts,
     Status,
+    explain,
     overdue_from,
     status,
 )
@@ -99,6 +100,43 @@ def test_a_hold_covers_its_own_time_only() -> None:
     assert [status(to_the_end, CLOSES + hours * HOUR) for hours in (-1, 0, 1)] == ["held", "passed_on_hold", "passed_on_hold"]
     at_close = DoseFacts(OPENS, OVERDUE, CLOSES, held_at=CLOSES)
     assert status(at_close, CLOSES) == Status.MISSED
+
+
+@pytest.mark.parametrize(
+    ("facts", "hours", "told"),
+    [
+        ({"is_omitted": True}, 1, ["R-STAT-1 omitted: a fact on record, whatever the time"]),
+        ({"is_before_referral": True}, 1, ["R-STAT-1 before referral: a fact on record, whatever the time"]),
+        ({"held_at": OPENS}, 1, ["R-STAT-4 held: on hold since 12-Jan-2026 00:00 (America/New_York)"]),
+        ({"held_at": OPENS}, 999, ["R-STAT-4 passed on hold: on hold since 12-Jan-2026 00:00 (America/New_York)"]),
+        ({"reopened_until": CLOSES + HOUR}, 168, ["R-STAT-5 due: to be given late until 19-Jan-2026 01:00 (America/New_York)"]),
+        (
+            {},
+            1,
+            [
+                (
+                    "R-STAT-2 due: opens 12-Jan-2026 00:00 (America/New_York), overdue from 16-Jan-2026 00:00 (America/New_York), "
+                    "closes 19-Jan-2026 00:00 (America/New_York)"
+                ),
+            ],
+        ),
+        (
+            {"booked_for": OPENS + HOUR},
+            1,
+            [
+                (
+                    "R-STAT-2 overdue: opens 12-Jan-2026 00:00 (America/New_York), overdue from 12-Jan-2026 01:00 (America/New_York), "
+                    "closes 19-Jan-2026 00:00 (America/New_York)"
+                ),
+                "R-STAT-3 overdue from the booking, 12-Jan-2026 01:00 (America/New_York)",
+            ],
+        ),
+    ],
+)
+def test_a_status_tells_why(facts: dict[str, object], hours: int, told: list[str]) -> None:
+    working = explain(DoseFacts(OPENS, OVERDUE, CLOSES, **facts), OPENS + hours * HOUR, "America/New_York")  # type: ignore[arg-type]
+    assert [f"{step.rule} {step.sentence}" for step in working] == told
+    assert {step.source for step in working} == {"Site policy"}
 
 
 def test_intervals_are_elapsed_and_start_to_start() -> None:
