@@ -177,6 +177,14 @@ def test_two_links_that_changed_places_are_named(charts, committed_db):
     assert (code, line.split(",")[0]) == (1, f"BROKEN at sequence {first}")
 
 
+def test_a_link_rewritten_to_follow_another_is_named(charts, committed_db):
+    seq, _ = entry_of(charts[1])
+    with tampering(committed_db) as owner:
+        owner.execute("update audit.chain set prev = hash where seq = %s", [seq])
+    code, line = verify_audit()
+    assert (code, line.split(",")[0]) == (1, f"BROKEN at sequence {seq}")
+
+
 def test_a_cut_tail_is_found_by_the_head_kept_elsewhere(charts, committed_db):
     noted = head()
     seq = int(verify_audit()[1].split()[0])
@@ -211,8 +219,8 @@ def test_a_row_removed_behind_the_triggers_is_named(charts, committed_db):
 def test_a_row_put_in_behind_the_triggers_is_named(charts, committed_db):
     with tampering(committed_db) as owner:
         owner.execute(
-            "insert into public.patients_patient select (jsonb_populate_record(p, '{\"id\": \"00000000-0000-4000-8000-000000000000\","
-            " \"mrn\": \"put-in\"}')).* from public.patients_patient p limit 1"
+            'insert into public.patients_patient select (jsonb_populate_record(p, \'{"id": "00000000-0000-4000-8000-000000000000",'
+            ' "mrn": "put-in"}\')).* from public.patients_patient p limit 1'
         )
     row = "row 00000000-0000-4000-8000-000000000000: the row has no history"
     assert verify_audit() == (1, f"BROKEN at sequence none, table patients_patient, {row}")

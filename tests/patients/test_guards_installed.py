@@ -15,7 +15,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from patients import checks
 from patients.models import RowChange
-from tests.factories import make_patient
+from patients.roles import Role
+from regimens.actions import library
+from tests.factories import NOW, make_member, make_patient
 from tests.patients.test_audit_chain import verify_audit
 
 SAFE = {
@@ -72,7 +74,10 @@ def test_the_database_of_the_tests_is_safe(committed_db):
         ("alter table patients_patient enable trigger row_history", "public.patients_patient is not guarded by row_history"),
         ("drop trigger signed_dose_is_never_changed on regimens_planneddose", "is not guarded by signed_dose_is_never_changed"),
         ("drop trigger entry_is_chained on audit.event", "audit.event is not guarded by entry_is_chained"),
-        ("alter table audit.chain disable trigger history_is_never_emptied", "audit.chain is not guarded by history_is_never_emptied"),
+        (
+            "alter table audit.chain disable trigger history_is_never_emptied",
+            "audit.chain is not guarded by history_is_never_emptied",
+        ),
         ("grant delete on patients_patient to {app}", "may DELETE in public.patients_patient"),
         ("grant insert on audit.event to {app}", "may INSERT in audit.event"),
         ("grant truncate on regimens_course to {app}", "may TRUNCATE in public.regimens_course"),
@@ -180,6 +185,20 @@ def test_a_column_added_later_does_not_break_what_history_says(committed_db, own
     owner.execute("alter table patients_patient add column blood_group text not null default ''")
     owner.execute("alter table patients_patient drop column title")
     assert verify_audit()[0] == 0
+
+
+@pytest.mark.parametrize("first", ["edit", "submission"])
+def test_an_edit_and_a_submission_of_one_draft_wait_for_each_other(committed_db, first):
+    draft = library.draft_from_published(by=make_member(Role.MONOGRAPH_EDITOR), at=NOW)
+    statements = {
+        "edit": f"update regimens_limit set title = title || '.' where monograph_id = {draft.pk} and position = 1",
+        "submission": f"update regimens_monograph set state = 'submitted' where id = {draft.pk}",
+    }
+    with psycopg.connect(committed_db.url) as one, psycopg.connect(committed_db.url) as other:
+        one.execute(statements.pop(first))
+        other.execute("set lock_timeout to '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute(*statements.values())
 
 
 def test_the_environment_names_the_two_roles():
