@@ -74,7 +74,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @contextmanager
 def _copy_of_template(suffix: str) -> Iterator[CommittedDatabase]:
-    name = f"test_{suffix}"
+    name = f"test_{suffix}_{os.getpid()}"  # a test may run a pytest of its own on the same server
     owner_url = os.environ["DATABASE_OWNER_URL"]
     databases.clone(owner_url, template=TEMPLATE, name=name)
     try:

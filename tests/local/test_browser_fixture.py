@@ -1,0 +1,59 @@
+"""The page the browser tests get: it fails a test that reaches outside the site or puts an error on the console."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from django.contrib.auth import get_user_model
+from playwright.sync_api import Page
+
+from cmvig_site.local.project import ROOT
+
+FORBIDDEN = """
+def test_outside(page):
+    page.goto("/healthz")
+    page.evaluate("fetch('http://example.org/').catch(() => {})")
+
+def test_shouting(page):
+    page.goto("/healthz")
+    page.evaluate("console.error('shouting')")
+
+def test_throwing(page):
+    page.goto("/healthz")
+    page.evaluate("setTimeout(() => { throw new Error('thrown') })")
+    page.reload()
+
+def test_missing(page):
+    page.goto("/static/no-such-file.css")
+"""
+
+
+def test_what_a_page_must_not_do_fails_its_test(tmp_path: Path) -> None:
+    test = tmp_path / "test_forbidden.py"
+    test.write_text(FORBIDDEN)
+    environment = {**os.environ, "CMVIG_TEST_OUTCOME": ""}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-c", ROOT / "pyproject.toml", test]
+    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert "4 passed, 4 errors" in answer.stdout, answer.stdout
+    for complaint in ("a request outside the site: http://example.org/", "reported: shouting", "thrown", "status of 404"):
+        assert complaint in answer.stdout
+
+
+def test_a_quiet_page_passes_and_so_does_a_complaint_that_was_expected(page: Page, tolerated: list[str]) -> None:
+    page.goto("/healthz")
+    assert "ok" in page.content()
+    tolerated.append("shouting")
+    page.evaluate("console.error('shouting')")
+
+
+def test_every_page_is_a_computer_of_its_own_and_signs_in_its_own_person(
+    new_page: Callable[[], Page], sign_in: Callable[[Page, object], None]
+) -> None:
+    one, two = new_page(), new_page()
+    sign_in(one, get_user_model().objects.create(username="someone"))
+    assert one.context.cookies()
+    assert not two.context.cookies()
