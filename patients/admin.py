@@ -38,6 +38,7 @@ class ActingForm(forms.ModelForm):
     """A form whose saving is an action: it is tried while the form is checked, so that a refusal is an error of the form."""
 
     request: HttpRequest
+    form_fields: dict[str, str] = {}  # where a form calls a value by another name than its action
 
     def act(self, cleaned: dict[str, Any]) -> Any:
         raise NotImplementedError
@@ -48,7 +49,8 @@ class ActingForm(forms.ModelForm):
             try:
                 self.done = self.act(cleaned)
             except Refusal as refusal:
-                self.add_error(refusal.field if refusal.field in self.fields else None, invalid(refusal))
+                field = self.form_fields.get(refusal.field, refusal.field)
+                self.add_error(field if field in self.fields else None, invalid(refusal))
         return cleaned
 
     def validate_constraints(self) -> None:
@@ -83,7 +85,8 @@ class ActingAdmin(admin.ModelAdmin):
 class AccountForm(ActingForm):
     """A new account, or a correction of one; a password only where one is typed."""
 
-    password = forms.CharField(
+    form_fields = {"given": "first_name", "family": "last_name", "password": "new_password"}
+    new_password = forms.CharField(
         label="New password", strip=False, required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
     )
 
@@ -94,20 +97,18 @@ class AccountForm(ActingForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["last_name"].required = True
-        if self.instance.pk:
-            del self.fields["username"]
-        else:
-            del self.fields["is_active"]
-            self.fields["password"].required = True
+        self.fields["new_password"].required = self.instance.pk is None
 
     def act(self, cleaned: dict[str, Any]) -> User:
         by, at = actor(self.request), timezone.now()
         person = {"given": cleaned["first_name"], "family": cleaned["last_name"], "email": cleaned["email"]}
         if self.instance.pk is None:
-            return actions.create_account(by=by, at=at, username=cleaned["username"], password=cleaned["password"], **person)
+            return actions.create_account(
+                by=by, at=at, username=cleaned["username"], password=cleaned["new_password"], **person
+            )
         stored = User.objects.get(pk=self.instance.pk)
-        if cleaned["password"]:
-            actions.set_password(by=by, at=at, user=stored, password=cleaned["password"])
+        if cleaned["new_password"]:
+            actions.set_password(by=by, at=at, user=stored, password=cleaned["new_password"])
         return actions.correct_account(by=by, at=at, user=stored, is_active=cleaned["is_active"], **person)
 
 
@@ -117,6 +118,9 @@ class UserAdmin(ActingAdmin):
     list_display = ("username", "last_name", "first_name", "is_active")
     list_filter = ("is_active",)
     search_fields = ("username", "last_name", "first_name")
+
+    def get_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        return [*(("is_active",) if obj else ("username",)), "first_name", "last_name", "email", "new_password"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).filter(is_superuser=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Length
+from django.db.models import Func, Q, QuerySet, Value
+from django.db.models.functions import Length, StrIndex, Substr
 
 from patients import names, rules
 from patients.models import Answer, Patient, Precaution, PrecautionKind, WeightMeasurement, WeightMethod
@@ -119,43 +119,56 @@ class LookAlike:
         return ", ".join(filter(None, (self.family_name.upper(), self.given_name)))
 
 
-def _pieces(family: str, edits: int) -> list[str]:
-    """So many pieces that one of them survives the edits unchanged."""
+def _pieces(family: str, edits: int) -> list[tuple[int, str]]:
+    """So many pieces, each with its place, that one of them survives the edits unchanged and at most so many places away."""
     size, rest = divmod(len(family), edits + 1)
     pieces, start = [], 0
     for number in range(edits + 1):
         end = start + size + (number < rest)
-        pieces.append(family[start:end])
+        pieces.append((start, family[start:end]))
         start = end
     return pieces
 
 
-def _candidates(name_key: str, birth_on: date, mrn: str) -> Q:
-    """A wider net than the rules, for the database: whoever is alike is in it."""
-    family = names.family_of(name_key)
+def _net(family: str, birth_on: date, mrn: str) -> tuple[dict[str, Func], Q]:
+    """A wider net than the rules, for the database to cast: whoever is alike is in it, and few others.
+
+    The comparison itself stays in Python, where it is tested; casting the net keeps it off the thousands who are unlike.
+    """
     # The shorter of two names decides how many edits count, so never more than this one allows.
     edits = names.edits_allowed(family)
-    net = Q(birth_on=birth_on) | Q(name_key__startswith=family[:1])
-    pieces = _pieces(family, edits)
-    for piece in pieces:
-        net |= Q(name_key__contains=piece)
+    near: dict[str, Func] = {}
+    by_edits = Q()
+    for number, (start, piece) in enumerate(_pieces(family, edits)):
+        first, last = max(start - edits, 0), start + len(piece) + edits
+        near[f"near_{number}"] = Substr("name_key", first + 1, last - first)
+        by_edits |= Q(**{f"near_{number}__contains": piece})
+    length = len(family) + 1  # where the separator stands
+    by_edits &= Q(family_ends__gte=length - edits, family_ends__lte=length + edits)
+    near["family_ends"] = StrIndex("name_key", Value(names.SEPARATOR))
+    near["mrn_length"] = Length("mrn")
     slips = [re.escape(mrn[:i]) + "." + re.escape(mrn[i + 1 :]) for i in range(len(mrn))]
     swaps = [mrn[:i] + mrn[i + 1] + mrn[i] + mrn[i + 2 :] for i in range(len(mrn) - 1)]
-    return net | Q(mrn_length=len(mrn), mrn__regex=f"^({'|'.join(slips)})$") | Q(mrn__in=swaps)
+    net = Q(birth_on=birth_on) | by_edits | Q(name_key__startswith=f"{family}{names.SEPARATOR}")
+    net |= Q(mrn__in=swaps) | Q(mrn_length=len(mrn), mrn__regex=f"^({'|'.join(slips)})$")
+    if pattern := names.sound_pattern(family):
+        net |= Q(name_key__startswith=family[0], name_key__regex=pattern)
+    return near, net
 
 
 def look_alikes(
     *, centre_id: int, name_key: str, birth_on: date, mrn: str, besides: UUID | None = None, limit: int = 20
 ) -> list[LookAlike]:
     """Open patients of the centre who look alike, the closest first. One query."""
+    family = names.family_of(name_key)
+    near, net = _net(family, birth_on, mrn)
     rows = (
-        Patient.objects.alias(mrn_length=Length("mrn"))
-        .filter(_candidates(name_key, birth_on, mrn), centre_id=centre_id, closed_at=None)
+        Patient.objects.alias(**near)
+        .filter(net, centre_id=centre_id, closed_at=None)
         .values_list("pk", "name_key", "family_name", "given_name", "birth_on", "mrn")
     )
     if besides is not None:
         rows = rows.exclude(pk=besides)
-    family = names.family_of(name_key)
     known: dict[str, bool] = {}
     found = []
     for pk, key, family_name, given_name, born, number in rows:

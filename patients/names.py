@@ -120,6 +120,15 @@ def sound(family: str) -> str:
     return f"{code}000"[:4]
 
 
+def sound_pattern(family: str) -> str:
+    """A regular expression that every key of the same sound matches, and most others do not; "" where there is no sound."""
+    code = sound(family)
+    classes = [
+        f"[^,]*[{''.join(letter for letter, digit in _SOUND.items() if str(digit) == place)}]" for place in code[1:].rstrip("0")
+    ]
+    return f"^{code[0].lower()}{''.join(classes)}" if code else ""
+
+
 def within_edits(one: str, other: str, limit: int) -> bool:
     """Whether at most so many single-letter insertions, deletions or replacements turn one into the other."""
     if abs(len(one) - len(other)) > limit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +13,7 @@ from patients.actions.common import allow, check_version, locked_patient, needed
 from patients.models import AllergyState, Centre, ClosedReason, Membership, Patient, Sex
 from patients.refusal import Refusal
 
+SENT_AGAIN = timedelta(minutes=5)
 # A change of these says that somebody was taken for somebody else, or typed wrongly: it needs a reason.
 IDENTITY = ("family_name", "given_name", "birth_on", "sex", "mrn")
 
@@ -33,7 +34,7 @@ def register_patient(
     allergies: str = "",
     is_another_person: bool = False,
 ) -> Patient:
-    """A new patient of the centre of ``by``.
+    """A new patient of the centre of ``by``. The same form sent twice within five minutes is one patient.
 
     Refused: "mrn_taken"; "possible_duplicate" for the same birth date with a like family name, until somebody looked and
     says that it is another person (H27); "birth_future", "birth_too_old"; "hidden_character"; "allergies_needed".
@@ -52,6 +53,8 @@ def register_patient(
         allergy_state=allergy_state,
         allergies=allergies,
     )
+    if sent_before := _same_registration(by, at, values):
+        return sent_before
     _check_mrn_is_free(by.centre, values["mrn"])
     alike = facts.look_alikes(
         centre_id=by.centre_id, name_key=values["name_key"], birth_on=values["birth_on"], mrn=values["mrn"], limit=50
@@ -174,6 +177,13 @@ def _clean(*, centre: Centre, at: datetime, **typed: Any) -> dict[str, Any]:
         "allergy_state": allergy_state,
         "allergies": allergies,
     }
+
+
+def _same_registration(by: Membership, at: datetime, values: dict[str, Any]) -> Patient | None:
+    """What a double click or a resent form made a moment ago: the same values, by the same person."""
+    return Patient.objects.filter(
+        centre=by.centre, registered_by=by, registered_at__gte=at - SENT_AGAIN, version=1, **values
+    ).first()
 
 
 def _check_mrn_is_free(centre: Centre, mrn: str) -> None:

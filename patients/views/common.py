@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 def member(request: HttpRequest) -> Membership:
     """Whom the person acts as; refused ("role") for an account without a role."""
-    membership = request.membership  # type: ignore[attr-defined]  # set by the middleware
+    membership = request.membership
     if membership is None:
         raise Refusal("role", "This account has no role in a centre.", source="Role × action matrix of this centre")
     return membership

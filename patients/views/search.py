@@ -89,10 +89,10 @@ def search(request: HttpRequest) -> HttpResponse:
         if found is not None:
             # What was typed may be a name: the history says that somebody searched and how much they saw, not for what.
             audit.event("read_search", by=by, asked=found.asked, found=len(found.rows))
-            if found.opens and not request.htmx:  # type: ignore[attr-defined]
+            if found.opens and not request.htmx:
                 return redirect("chart", patient_id=found.opens.pk)
             today = when.local_day(timezone.now(), by.centre.time_zone)
             context |= {"typed": typed, "rows": _for_people(found.rows, today), "more": found.more, "asked": found.asked}
-        if request.htmx:  # type: ignore[attr-defined]
+        if request.htmx:
             return render(request, "patients/_found.html", context)
     return render(request, "patients/search.html", context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
@@ -220,6 +221,16 @@ def test_family_names_that_do_not(one, other):
 )
 def test_sounds_are_the_published_soundex(name, code):
     assert names.sound(name) == code
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("robert", "rupert"), ("ashcraft", "ashcroft"), ("lee", "li"), ("meyer", "meier"), ("schmidt", "schmitt")],
+)
+def test_the_pattern_of_a_sound_finds_every_name_of_that_sound(one, other):
+    for left, right in ((one, other), (other, one), (one, one)):
+        assert re.search(names.sound_pattern(left), f"{right},x")
+    assert not re.search(names.sound_pattern(one), "zz,robert")
 
 
 @pytest.mark.parametrize(

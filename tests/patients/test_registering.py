@@ -8,6 +8,7 @@ import pytest
 from django.http import Http404
 
 from patients import actions, facts
+from patients.actions.common import plain_refusals
 from patients.models import Event, Patient
 from patients.refusal import Refusal
 from patients.roles import Role
@@ -50,6 +51,23 @@ def test_an_ended_role_registers_nobody():
     refused("role", register, by)
 
 
+def test_the_database_itself_holds_a_record_number_once():
+    by = make_member()
+    first = register(by)
+    twin = Patient(
+        centre=by.centre,
+        mrn=first.mrn,
+        family_name="X",
+        name_key="x",
+        birth_on=first.birth_on,
+        sex="male",
+        registered_by=by,
+        registered_at=NOW,
+    )
+    with pytest.raises(Refusal, match="record_number_is_unique_in_its_centre"), plain_refusals():
+        twin.save(force_insert=True)
+
+
 def test_a_record_number_is_taken_once_in_a_centre_however_it_is_typed():
     by = make_member()
     register(by)
@@ -57,6 +75,13 @@ def test_a_record_number_is_taken_once_in_a_centre_however_it_is_typed():
     assert refusal.field == "mrn"
     assert refusal.sentence == "Record number 00427719 is already used by another patient of this centre."
     assert "Okonkwo" not in refusal.sentence
+
+
+def test_a_form_sent_five_times_is_one_patient():
+    by = make_member()
+    assert len({register(by).pk for _ in range(5)}) == 1
+    refused("mrn_taken", register, make_member(centre=by.centre))
+    refused("mrn_taken", register, by, ward="ICU 2")
 
 
 def test_two_centres_may_use_the_same_record_number():
