@@ -12,7 +12,6 @@ from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 
 from patients import audit
-from patients.models import Membership
 from patients.refusal import Refusal
 from regimens.domain.reasons import Refused
 
@@ -46,12 +45,7 @@ class MembershipMiddleware:
             if self._left_alone(request):
                 logout(request)
                 return redirect(settings.LOGIN_URL)
-            request.membership = (
-                Membership.objects.select_related("user", "centre")
-                .filter(user_id=request.user.pk, ended_at=None)
-                .order_by("pk")
-                .first()
-            )
+            request.membership = getattr(request.user, "acting", None)  # loaded with the person, see patients/backends.py
         return self.get_response(request)
 
     @staticmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
@@ -72,6 +72,7 @@ INSTALLED_APPS = [
     "regimens",
 ]
 AUTH_USER_MODEL = "patients.User"
+AUTHENTICATION_BACKENDS = ["patients.backends.MembershipBackend"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
@@ -172,7 +173,42 @@ CSRF_COOKIE_NAME = "cmvig-csrf" if PLAIN_HTTP else "__Host-cmvig-csrf"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 
-EMAIL_URL = os.environ.get("EMAIL_URL", "")
+# Where the product is reached, for links in mail and on paper, which no request tells.
+SITE_URL = os.environ.get("CMVIG_URL") or (
+    f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if "ALLOWED_HOSTS" in os.environ else f"http://127.0.0.1:{os.environ.get('PORT', 8000)}"
+)
+
+
+def mail_from_url(url: str) -> dict:
+    """Django's mail settings from smtp://host:25, smtps://user:password@host:465, or file:///directory. ``?tls=1`` asks smtp://
+    for STARTTLS, which a password always gets; ``?from=`` is the sender.
+    """
+    parts = urlsplit(url or f"file://{quote(str(VAR_DIR / 'mail'))}")
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    sender = query.get("from") or f"cmvig@{urlsplit(SITE_URL).hostname}"
+    if parts.scheme == "file" and parts.path:
+        return {
+            "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+            "EMAIL_FILE_PATH": unquote(parts.path),
+            "DEFAULT_FROM_EMAIL": sender,
+        }
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ImproperlyConfigured("EMAIL_URL must be smtp://host, smtps://host or file:///directory")
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.scheme == "smtp" and (bool(parts.password) or query.get("tls") == "1"),
+        "EMAIL_TIMEOUT": 20,
+        "DEFAULT_FROM_EMAIL": sender,
+    }
+
+
+# EMAIL_BACKEND, EMAIL_HOST … as Django reads them.
+globals().update(mail_from_url(os.environ.get("EMAIL_URL", "")))
 
 # Nothing of a patient reaches a log: PostgreSQL's details and request bodies are cut before they are written.
 LOGGING = {

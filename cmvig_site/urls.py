@@ -9,6 +9,7 @@ from cmvig_site import views
 urlpatterns = [
     path("sign-in/", auth.LoginView.as_view(), name="sign-in"),
     path("sign-out/", auth.LogoutView.as_view(), name="sign-out"),
+    path("favicon.ico", views.icon),
     path("help/", views.help_page, name="help"),
     path("admin/", admin.site.urls),
     path("", include("patients.urls")),

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+
+
+@login_not_required
+def icon(request: HttpRequest) -> HttpResponse:
+    """What browsers ask for on pages that name no icon, such as the admin panel's."""
+    return redirect(static("favicon.svg"))
 
 
 def help_page(request: HttpRequest) -> HttpResponse:

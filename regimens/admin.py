@@ -41,9 +41,8 @@ from regimens.models import (
 
 def monograph_of(row: Any) -> Monograph:
     """The version a row belongs to."""
-    for name in ("monograph", "protocol", "table", "product"):
-        if hasattr(row, name):
-            return monograph_of(getattr(row, name))
+    while not isinstance(row, Monograph):
+        row = next(getattr(row, name) for name in ("monograph", "protocol", "table", "product") if hasattr(row, name))
     return row
 
 

@@ -1,0 +1,101 @@
+"""Every page of the demonstration: accessible by axe in light and dark, at most 12 statements, no patient in an address or a title."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.management import call_command
+
+from patients.models import Membership, Patient, Transplant
+from regimens.models import Administration, Course, PlannedDose
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.plugins.browser import LiveSite
+
+
+@pytest.fixture
+def demonstration(live_site: LiveSite, settings, tmp_path) -> dict[str, Membership]:
+    """The demonstration centre; its people by account name."""
+    settings.VAR_DIR = tmp_path
+    settings.PASSWORD_HASHERS = ["tests.factories.QuickHasher"]
+    call_command("load_demo", verbosity=0)
+    return {member.user.username: member for member in Membership.objects.select_related("user", "centre")}
+
+
+def addresses() -> dict[str, list[str]]:
+    """Every kind of page, by whose eyes it is looked at with."""
+    missed = PlannedDose.objects.filter(settled_at=None, course__patient__family_name="Hernandez").earliest("closes_at")
+    built = Course.objects.get(patient__family_name="Brandt")
+    open_course = Course.objects.get(patient__family_name="Tanaka")
+    arrived = Transplant.objects.get(patient__family_name="Halloran")
+    patient = Patient.objects.get(family_name="Moreau")
+    running = Administration.objects.filter(ended_at=None).earliest("started_at")
+    given = Administration.objects.filter(ended_at__isnull=False).earliest("started_at")
+    due = PlannedDose.objects.filter(settled_at=None, course__patient__family_name="Silva").earliest("closes_at")
+    return {
+        "pharmacist2": [
+            "/",
+            "/verify/",
+            "/infusing/",
+            "/missed/",
+            "/monograph/",
+            "/help/",
+            "/patients/",
+            "/patients/new/",
+            f"/patients/{patient.pk}/",
+            f"/patients/{patient.pk}/edit/",
+            f"/patients/{patient.pk}/weights/new/",
+            f"/patients/{patient.pk}/precautions/",
+            f"/patients/{patient.pk}/transplants/new/",
+            f"/patients/{patient.pk}/history/",
+            f"/patients/{patient.pk}/close/",
+            f"/transplants/{arrived.pk}/edit/",
+            f"/transplants/{arrived.pk}/build/",
+            f"/courses/{built.pk}/verify/",
+            f"/courses/{open_course.pk}/stop/",
+            f"/doses/{due.pk}/",
+        ],
+        "nurse1": [
+            f"/doses/{due.pk}/infusion/",
+            f"/doses/{due.pk}/infusion/?way=given",
+            f"/patients/{patient.pk}/infusion/",
+            f"/infusions/{running.pk}/",
+            f"/infusions/{given.pk}/",
+        ],
+        "prescriber1": [f"/doses/{missed.pk}/decide/", f"/courses/{built.pk}/cosign/"],
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(
+    demonstration: dict[str, Membership], new_page: Callable[..., Page], sign_in: Callable, scheme: str
+) -> None:
+    found = {}
+    names = set(Patient.objects.values_list("family_name", flat=True)) | set(Patient.objects.values_list("mrn", flat=True))
+    for username, paths in addresses().items():
+        page = new_page(color_scheme=scheme)
+        sign_in(page, demonstration[username].user)
+        for path in paths:
+            answer = page.goto(path)
+            assert answer is not None and answer.status == 200, f"{path} answered {answer and answer.status}"
+            result = Axe().run(page)
+            if result.violations_count:
+                found[path] = result.generate_report()
+            assert not any(name in page.title() or name in page.url for name in names), path
+    assert not found, "\n".join(found.values())
+
+
+def test_every_page_asks_the_database_at_most_twelve_times_and_the_worklist_five(
+    demonstration: dict[str, Membership], client, django_assert_max_num_queries
+) -> None:
+    for username, paths in addresses().items():
+        client.force_login(demonstration[username].user)
+        client.get("/")  # the first page of a session writes when the person was last seen
+        for path in paths:
+            with django_assert_max_num_queries(5 if path == "/" else 12, info=path):
+                assert client.get(path).status_code == 200
