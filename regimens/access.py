@@ -26,7 +26,7 @@ def dose_for(by: Membership | None, dose_id: uuid.UUID) -> PlannedDose:
 def administration_for(by: Membership | None, administration_id: uuid.UUID) -> Administration:
     """One infusion with its patient and dose, or 404."""
     rows = Administration.objects.select_related(
-        "patient",
+        "patient__centre",
         "centre",
         "dose__course__protocol",
         "dose__course__monograph",

@@ -1,0 +1,168 @@
+"""The list of missed doses and the case of one: computed, without a recommendation, signed with a password."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from patients.when import day_text
+from regimens.models import MissedDoseDecision
+from tests.factories import NEW_YORK, PASSWORD
+from tests.regimens.ward import dose, give, make_course, make_ward
+
+pytestmark = pytest.mark.django_db
+PAGE_STATEMENTS = 12
+
+
+def signed_in(member) -> Client:
+    """A browser in which this person is signed in."""
+    client = Client()
+    client.force_login(member.user)
+    return client
+
+
+def missed_second():
+    """A ward, and a second dose whose window closed hours ago."""
+    ward = make_ward()
+    transplanted = timezone.now() - timedelta(days=18, hours=1)
+    course = make_course(ward, at=transplanted)
+    give(ward, dose(course), at=transplanted + timedelta(hours=20))
+    return ward, dose(course, 2)
+
+
+def decision(**changes: Any) -> dict[str, str]:
+    facts = {
+        "decision": "omit",
+        "reason_code": "omitted:declined",
+        "reached_by": "telephone",
+        "password": PASSWORD,
+        "give_on": "",
+    }
+    return facts | changes
+
+
+def test_the_list_shows_what_nobody_decided_in_this_centre_alone():
+    ward, planned = missed_second()
+    _, theirs = missed_second()
+    page = signed_in(ward.nurse).get(reverse("missed")).content.decode()
+    assert reverse("decide", args=[planned.pk]) in page
+    assert reverse("decide", args=[theirs.pk]) not in page
+    assert "1 without a decision" in page
+
+
+def test_an_empty_list_says_that_it_was_computed():
+    ward = make_ward()
+    page = signed_in(ward.nurse).get(reverse("missed")).content.decode()
+    assert "No missed dose waits for a decision." in page
+    assert "List computed" in page
+
+
+def test_the_case_shows_facts_options_and_the_monographs_words_and_chooses_nothing():
+    ward, planned = missed_second()
+    page = signed_in(ward.prescriber).get(reverse("decide", args=[planned.pk])).content.decode()
+    for said in (
+        "Give late",
+        "Omit this dose",
+        "Stop the course",
+        "Tell the transplant physician at once",
+        "None is recommended",
+        "Dose 1, ",
+        "Dose 3, ",
+    ):
+        assert said in page
+    assert "checked" not in page
+
+
+def test_others_read_the_case_and_do_not_sign():
+    ward, planned = missed_second()
+    url = reverse("decide", args=[planned.pk])
+    client = signed_in(ward.pharmacist)
+    page = client.get(url).content.decode()
+    assert "A prescriber decides, and signs." in page
+    assert "password" not in page
+    assert client.post(url, decision()).status_code == 403
+    assert not MissedDoseDecision.objects.exists()
+
+
+def test_a_prescriber_signs_with_the_password():
+    ward, planned = missed_second()
+    url = reverse("decide", args=[planned.pk])
+    client = signed_in(ward.prescriber)
+    answer = client.post(url, decision())
+    assert answer["Location"] == reverse("chart", args=[planned.course.patient_id])
+    assert MissedDoseDecision.objects.get(dose=planned).decided_by == ward.prescriber
+    closed = client.get(url).content.decode()
+    assert "Already decided by Imani Okafor" in closed
+    assert "Patient declined" in closed
+    assert client.post(url, decision()).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"password": "something-else-entirely"}, "This is not your password. Nothing was signed."),
+        ({"password": ""}, "This field is required."),
+        ({"decision": ""}, "This field is required."),
+        ({"reason_code": "late:no_access"}, "Choose a reason that belongs to this decision."),
+        ({"reason_code": "omitted:other"}, "This reason needs words."),
+        ({"decision": "give_late", "reason_code": "late:no_access"}, "Choose the day on which it is to be given."),
+        ({"decision": "give_late", "reason_code": "late:no_access", "give_on": "03/04/2026"}, "two different days"),
+    ],
+)
+def test_what_is_missing_or_wrong_comes_back_and_signs_nothing(changes, said):
+    ward, planned = missed_second()
+    answer = signed_in(ward.prescriber).post(reverse("decide", args=[planned.pk]), decision(**changes))
+    assert answer.status_code == 422
+    assert said in answer.content.decode()
+    assert not MissedDoseDecision.objects.exists()
+
+
+def test_giving_late_is_signed_for_a_day_and_asks_for_verification():
+    ward, planned = missed_second()
+    tomorrow = (timezone.now() + timedelta(days=1)).astimezone(ZoneInfo(NEW_YORK)).date()
+    data = decision(decision="give_late", reason_code="late:no_access", give_on=day_text(tomorrow))
+    client = signed_in(ward.prescriber)
+    shown = client.get(reverse("decide", args=[planned.pk]), {"give_on": day_text(tomorrow)}).content.decode()
+    assert f"if given late on {day_text(tomorrow)}" in shown
+    assert client.post(reverse("decide", args=[planned.pk]), data).status_code == 302
+    assert dose(planned.course, 2).target_on == tomorrow
+    assert dose(planned.course, 2).verified_at is None
+
+
+def test_a_mangled_day_in_the_address_shows_the_earliest_one():
+    ward, planned = missed_second()
+    page = signed_in(ward.prescriber).get(reverse("decide", args=[planned.pk]), {"give_on": "soon"})
+    assert page.status_code == 200
+    assert "if given late on" not in page.content.decode()
+
+
+def test_a_dose_that_is_not_missed_has_nothing_to_decide():
+    ward, planned = missed_second()
+    third = dose(planned.course, 3)
+    client = signed_in(ward.prescriber)
+    assert "This dose is not missed" in client.get(reverse("decide", args=[third.pk])).content.decode()
+    assert client.post(reverse("decide", args=[third.pk]), decision()).status_code == 409
+    assert not MissedDoseDecision.objects.exists()
+
+
+def test_another_centre_finds_nothing():
+    _, planned = missed_second()
+    other = make_ward()
+    client = signed_in(other.prescriber)
+    assert client.get(reverse("decide", args=[planned.pk])).status_code == 404
+    assert client.post(reverse("decide", args=[planned.pk]), decision()).status_code == 404
+
+
+def test_list_and_case_stay_within_their_statements(django_assert_max_num_queries):
+    ward, planned = missed_second()
+    client = signed_in(ward.prescriber)
+    for url in (reverse("missed"), reverse("decide", args=[planned.pk])):
+        client.get(url)
+        with django_assert_max_num_queries(PAGE_STATEMENTS):
+            assert client.get(url).status_code == 200
