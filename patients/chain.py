@@ -122,7 +122,6 @@ def _walk(head: str) -> Intact | Broken:
 
 def _links() -> Iterator[tuple]:
     with connection.chunked_cursor() as cursor:
-        cursor.itersize = BATCH
         cursor.execute(_LINKS)
         while rows := cursor.fetchmany(BATCH):
             yield from rows

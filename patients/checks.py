@@ -49,7 +49,7 @@ def refuse_unsafe_database() -> None:
         problems = unsafe()
     finally:
         connection.close()
-        connection.close_pool()
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own; every connection here is one
     if problems:
         raise ImproperlyConfigured("The app does not start on this database:\n- " + "\n- ".join(problems))
 

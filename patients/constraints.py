@@ -104,6 +104,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "regimens_misseddosedecision_dose_id_key": (f"This missed dose is already decided. {OPEN_AGAIN}", ""),
     "decision_is_known": ("Choose a decision from the list.", "decision"),
     "giving_late_has_a_day": ("Giving late needs the day.", "give_on"),
+    # Notices
+    "notice_is_claimed_once": ("Somebody is being told about this already.", ""),
+    "notice_kind_is_known": ("Choose what the notice says from the list.", "kind"),
+    "notice_is_claimed_before_it_is_sent": ("A notice is claimed before it is sent.", ""),
+    "notifier_has_one_last_run": ("There is one last run of the notifier.", ""),
     # The monograph
     "one_published_monograph": (f"Another version was published a moment ago. {OPEN_AGAIN}", ""),
     "regimens_monograph_version_key": (f"Another version was published a moment ago. {OPEN_AGAIN}", ""),

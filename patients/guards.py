@@ -23,8 +23,8 @@ HISTORY_TABLES = ("event", "row_change", "chain", "change")
 HISTORY = "row_history"
 
 # Columns that history must not hold, and columns whose change is no history.
-SECRET_COLUMNS = {"patients_user": ("password",)}
-IGNORED_COLUMNS = {"patients_user": ("last_login",)}
+SECRET_COLUMNS: dict[str, tuple[str, ...]] = {"patients_user": ("password",)}
+IGNORED_COLUMNS: dict[str, tuple[str, ...]] = {"patients_user": ("last_login",), "regimens_notifierrun": ("ran_at",)}
 
 
 def clinical_models() -> list[type[Model]]:
@@ -100,7 +100,7 @@ def statements(app_role: str) -> Iterator[sql.Composable]:
 def _table_guards(model: type[Model]) -> dict[str, sql.Composable]:
     """The guards that follow from a table's shape, by their names."""
     table = model._meta.db_table
-    made = {
+    made: dict[str, sql.Composable] = {
         "tables_are_never_emptied": sql.SQL(
             "create or replace trigger tables_are_never_emptied before truncate on {table} for each statement"
             " execute function audit.refuse('tables_are_never_emptied');"
@@ -118,7 +118,11 @@ def _table_guards(model: type[Model]) -> dict[str, sql.Composable]:
         made[name] = sql.SQL("call audit.guard({}, {}, {}, {})").format(*map(sql.Literal, (table, name, moment, condition)))
     if path := monograph_rows().get(table):
         made["only_a_draft_is_edited"] = _trigger(
-            table, "only_a_draft_is_edited", "before insert or update or delete", "keep_published", *_query(path, "state", lock=True)
+            table,
+            "only_a_draft_is_edited",
+            "before insert or update or delete",
+            "keep_published",
+            *_query(path, "state", lock=True),
         )
     return made
 
@@ -132,7 +136,9 @@ def _history(table: str) -> Iterator[sql.Composable]:
     else:
         column, query = "", ""
     secret, ignored = _listed(table, SECRET_COLUMNS), _listed(table, IGNORED_COLUMNS)
-    yield sql.SQL("call audit.adopt({}, {}::text[])").format(*map(sql.Literal, (table, _listed(table, SECRET_COLUMNS, IGNORED_COLUMNS))))
+    yield sql.SQL("call audit.adopt({}, {}::text[])").format(
+        *map(sql.Literal, (table, _listed(table, SECRET_COLUMNS, IGNORED_COLUMNS)))
+    )
     yield _trigger(table, HISTORY, "after insert or update or delete", "record", column, query, secret, ignored)
 
 
@@ -179,7 +185,8 @@ def _query(way: list[ForeignKey], wanted: str, *, lock: bool = False) -> tuple[s
     last = f"t{len(way) - 1}"
     kind = "uuid" if first.pk.get_internal_type() == "UUIDField" else "bigint"
     locking = f" for share of {last}" if lock else ""
-    return way[0].column, f"select {last}.{wanted} from {text} where t0.id = $1::{kind}{locking}"
+    # Names of our own models alone; the value is a parameter.
+    return way[0].column, f"select {last}.{wanted} from {text} where t0.id = $1::{kind}{locking}"  # noqa: S608
 
 
 def _way(model: type[Model], goal: str) -> list[ForeignKey]:

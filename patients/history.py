@@ -61,7 +61,7 @@ class HistoryEntry:
 def history_of(patient: Patient, *, with_reads: bool = False) -> list[HistoryEntry]:
     """The history of one chart, newest first, in three queries. Events named read_… are left out unless asked for."""
     changes = list(RowChange.objects.filter(patient_id=patient.pk).select_related("event").order_by("id"))
-    told = {change.event_id for change in changes}
+    told = [change.event_id for change in changes if change.event_id]
     acts = Event.objects.filter(patient_id=patient.pk).exclude(pk__in=told).order_by("id")
     if not with_reads:
         acts = acts.exclude(name__startswith="read_")
@@ -75,15 +75,15 @@ def _lines(changes: Iterable[RowChange], people: dict[int, str]) -> Iterator[tup
     latest: dict[tuple[Any, ...], Any] = {}
     for change in changes:
         model = _models().get(change.tbl)
+        image = change.new or change.old or {}
         if change.op == "UPDATE":
-            for column in sorted(change.new):
-                was, now = change.old.get(column), change.new[column]
+            for column in sorted(image):
+                was, now = (change.old or {}).get(column), image[column]
                 if was != now and column not in SILENT:
                     label = _label(model, column)
                     values = {"before": _value(model, column, was, people), "after": _value(model, column, now, people)}
                     yield change, _line(change.at, change.event, change.db_role, what=label, field=column, **values)
             continue
-        image = change.new or change.old
         column = HEADLINES.get(change.tbl, "")
         value = _value(model, column, image.get(column), people) if column else None
         before = None
@@ -92,8 +92,17 @@ def _lines(changes: Iterable[RowChange], people: dict[int, str]) -> Iterator[tup
             before, latest[series] = latest.get(series), value
         name = str(model._meta.verbose_name) if model else change.tbl
         word = {"INSERT": "recorded", "FOUND": "found", "DELETE": "deleted"}[change.op]
-        yield change, _line(
-            change.at, change.event, change.db_role, what=f"{name.capitalize()} {word}", field=column, before=before, after=value
+        yield (
+            change,
+            _line(
+                change.at,
+                change.event,
+                change.db_role,
+                what=f"{name.capitalize()} {word}",
+                field=column,
+                before=before,
+                after=value,
+            ),
         )
 
 
@@ -142,8 +151,8 @@ def _people(changes: Iterable[RowChange]) -> dict[int, str]:
     for change in changes:
         model = _models().get(change.tbl)
         for image in (change.old, change.new):
-            for field in model._meta.concrete_fields if model and image else ():
-                if isinstance(field, ForeignKey) and field.related_model is Membership:
+            for field in model._meta.concrete_fields if model else ():
+                if image and isinstance(field, ForeignKey) and field.related_model is Membership:
                     ids.add(image.get(field.column))
     rows = Membership.objects.filter(pk__in=ids - {None}).select_related("user")
     return {membership.pk: membership.user.printed_name for membership in rows}

@@ -48,7 +48,8 @@ create table if not exists audit.chain (
 
 create index if not exists event_by_patient on audit.event (patient_id, id);
 create index if not exists event_by_actor on audit.event (actor_id, id);
-create index if not exists event_by_transaction on audit.event (txid, tx_at);
+-- With the number last: "the latest event of this transaction" is one look, also when there is none.
+create index if not exists event_of_transaction on audit.event (txid, tx_at, id);
 create index if not exists event_by_time on audit.event using brin (at);
 create index if not exists row_change_by_patient on audit.row_change (patient_id, id);
 create index if not exists row_change_by_row on audit.row_change (tbl, row_pk, id);

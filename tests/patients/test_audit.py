@@ -35,7 +35,9 @@ def test_an_event_holds_who_in_which_role_where_whom_why_and_the_request():
     nurse = make_member(Role.NURSE, given="Amara", family="Sesay")
     patient = make_patient(by=make_member(centre=nurse.centre))
     with audit.request("4f2c"):
-        number = audit.event("read_chart", by=nurse, patient=patient, reason="handover", dose_mg=Decimal("10500.00"), at_stated=NOW)
+        number = audit.event(
+            "read_chart", by=nurse, patient=patient, reason="handover", dose_mg=Decimal("10500.00"), at_stated=NOW
+        )
     event = Event.objects.get(pk=number)
     assert (event.actor_id, event.actor_name, event.role) == (nurse.user_id, "Amara Sesay", "nurse")
     assert (event.centre_id, event.patient_id, event.reason) == (nurse.centre_id, patient.pk, "handover")
@@ -118,7 +120,12 @@ def test_every_way_to_write_is_recorded_with_before_and_after(write):
             cursor.execute("update patients_patient set ward = '7 North' where id = %s", [patient.pk])
     created, changed = changes_of(patient)
     assert (created.op, created.old, created.new["ward"]) == ("INSERT", None, "3 East")
-    assert (changed.op, changed.old["ward"], changed.new["ward"], changed.patient_id) == ("UPDATE", "3 East", "7 North", patient.pk)
+    assert (changed.op, changed.old["ward"], changed.new["ward"], changed.patient_id) == (
+        "UPDATE",
+        "3 East",
+        "7 North",
+        patient.pk,
+    )
 
 
 def test_saving_without_a_change_leaves_no_trace():

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from psycopg import sql
 
 from patients import audit, chain
 from patients.history import history_of
@@ -190,7 +191,7 @@ def test_a_cut_tail_is_found_by_the_head_kept_elsewhere(charts, committed_db):
     seq = int(verify_audit()[1].split()[0])
     with tampering(committed_db) as owner:
         kind, number = owner.execute("delete from audit.chain where seq = %s returning kind, entry_id", [seq]).fetchone()
-        owner.execute(f"delete from audit.{kind} where id = %s", [number])
+        owner.execute(sql.SQL("delete from audit.{} where id = %s").format(sql.Identifier(kind)), [number])
         owner.execute("delete from public.patients_patient where id = %s", [charts[2].pk])
     code, line = verify_audit("--head", noted)
     assert (code, line.split(",")[0]) == (1, f"BROKEN at sequence {seq}")

@@ -23,6 +23,12 @@ def ask(statement: str, *values: object) -> list[tuple]:
         return cursor.fetchall()
 
 
+MONOGRAPH_PARTS = (
+    "product", "vialsize", "protocol", "protocoldose", "ratetable", "ratestep",
+    "limit", "section", "question", "reactionterm", "statement", "reasoncode",
+)  # fmt: skip
+
+
 # -- nothing was forgotten ----------------------------------------------------------------------------------------------
 
 
@@ -51,21 +57,25 @@ def test_the_app_may_delete_only_parts_of_drafts_rights_and_sessions(right):
             right,
         )
     }
-    monograph = {
-        f"regimens_{name}"
-        for name in "product vialsize protocol protocoldose ratetable ratestep limit section question reactionterm statement reasoncode"
-        .split()
+    monograph = {f"regimens_{name}" for name in MONOGRAPH_PARTS}
+    rights = {
+        "patients_user_groups",
+        "patients_user_user_permissions",
+        "auth_group",
+        "auth_group_permissions",
+        "django_session",
     }
-    rights = {"patients_user_groups", "patients_user_user_permissions", "auth_group", "auth_group_permissions", "django_session"}
     assert allowed == (monograph | rights if right == "DELETE" else set())
 
 
 def test_every_row_under_a_patient_knows_the_way_to_the_patient():
     without = {model._meta.db_table for model in guards.clinical_models() if not guards.way_to_patient(model)}
-    about_patients = {t for t in without if not t.startswith("regimens_") or t in ("regimens_course", "regimens_administration")}
+    about_patients = {
+        t for t in without if not t.startswith("regimens_") or t in ("regimens_course", "regimens_administration")
+    }
     people = {"patients_user", "patients_centre", "patients_membership", "patients_patient"}
     assert about_patients == people | {"patients_user_groups", "patients_user_user_permissions"}
-    assert without - about_patients == {"regimens_monograph", "regimens_lot", *guards.monograph_rows()}
+    assert without - about_patients == {"regimens_monograph", "regimens_lot", "regimens_notifierrun", *guards.monograph_rows()}
 
 
 def test_every_constraint_and_every_guard_has_a_sentence():
@@ -103,7 +113,11 @@ def test_what_the_database_says_about_a_row_is_never_shown():
 
 @pytest.mark.parametrize(
     ("changes", "code"),
-    [({"registered_by_id": 10**9}, "missing_reference"), ({"birth_on": None}, "missing_value"), ({"version": -1}, "number_out_of_range")],
+    [
+        ({"registered_by_id": 10**9}, "missing_reference"),
+        ({"birth_on": None}, "missing_value"),
+        ({"version": -1}, "number_out_of_range"),
+    ],
 )
 def test_nameless_refusals_have_a_sentence_too(changes, code):
     patient = make_patient()
@@ -127,7 +141,9 @@ ATTACKS = {
 @pytest.mark.parametrize("table", ["event", "row_change", "chain"])
 def test_the_app_cannot_touch_history(attack, table):
     make_patient()
-    statement = ATTACKS[attack].format(table=table).replace("set id = id", "set seq = seq" if table == "chain" else "set at = at")
+    statement = (
+        ATTACKS[attack].format(table=table).replace("set id = id", "set seq = seq" if table == "chain" else "set at = at")
+    )
     with pytest.raises(ProgrammingError) as refusal, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
     assert isinstance(refusal.value.__cause__, errors.InsufficientPrivilege)

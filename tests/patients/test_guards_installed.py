@@ -48,7 +48,8 @@ def snapshot(owner: psycopg.Connection) -> list[tuple]:
     return owner.execute(
         "select tgrelid::regclass::text, tgname, tgenabled::text, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal"
         " union all select proname, prosrc, '', proacl::text from pg_proc where pronamespace = 'audit'::regnamespace"
-        " union all select relname, relacl::text, '', '' from pg_class where relnamespace in ('public'::regnamespace, 'audit'::regnamespace)"
+        " union all select relname, relacl::text, '', '' from pg_class"
+        " where relnamespace in ('public'::regnamespace, 'audit'::regnamespace)"
         " order by 1, 2"
     ).fetchall()
 
@@ -169,6 +170,12 @@ def test_the_app_itself_cannot_guard(committed_db, settings):
         guard_database()
 
 
+def test_guarding_before_migrating_says_what_to_do(committed_db, owner):
+    owner.execute("alter table regimens_vialuse rename to not_yet_made")
+    with pytest.raises(CommandError, match=r"Run manage.py migrate first: there is no table regimens_vialuse\."):
+        guard_database()
+
+
 def test_rows_older_than_their_tables_history_enter_it_as_found(committed_db, owner):
     patient = make_patient(ward="7 North")
     owner.execute("drop trigger row_history on patients_patient")
@@ -191,14 +198,14 @@ def test_a_column_added_later_does_not_break_what_history_says(committed_db, own
 def test_an_edit_and_a_submission_of_one_draft_wait_for_each_other(committed_db, first):
     draft = library.draft_from_published(by=make_member(Role.MONOGRAPH_EDITOR), at=NOW)
     statements = {
-        "edit": f"update regimens_limit set title = title || '.' where monograph_id = {draft.pk} and position = 1",
-        "submission": f"update regimens_monograph set state = 'submitted' where id = {draft.pk}",
+        "edit": "update regimens_limit set title = title || '.' where monograph_id = %s and position = 1",
+        "submission": "update regimens_monograph set state = 'submitted' where id = %s",
     }
     with psycopg.connect(committed_db.url) as one, psycopg.connect(committed_db.url) as other:
-        one.execute(statements.pop(first))
+        one.execute(statements.pop(first), [draft.pk])
         other.execute("set lock_timeout to '100ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            other.execute(*statements.values())
+            other.execute(*statements.values(), [draft.pk])
 
 
 def test_the_environment_names_the_two_roles():
