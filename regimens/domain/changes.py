@@ -57,7 +57,7 @@ def mark_before_referral(
         if given:
             sentence = "given elsewhere before referral"
         elif shut:
-            sentence = "not given here: before referral"
+            sentence = "not given here, before referral"
         else:
             sentence = "to give here"
         rows.append(
@@ -66,7 +66,7 @@ def mark_before_referral(
                 shut and not given,
                 given,
                 shut and not given and window.in_hours,
-                Derivation((("R-WIN-5", sentence + " on {}", (referred,), SITE_POLICY),)),
+                Derivation((("R-WIN-5", "referred on {}: " + sentence, (referred,), SITE_POLICY),)),
             )
         )
     return tuple(rows)

@@ -62,8 +62,8 @@ def rolling(
         (
             (
                 "R-EXP-1",
-                "{} in {} days, {} doses and what is considered now",
-                ((total, "mg per kg", 2), days, len(recent)),
+                "{} in {} days: given before {}, and what is considered now",
+                ((total, "mg per kg", 2), days, (total - plus_mg_per_kg, "mg per kg", 2)),
                 ARITHMETIC,
             ),
         )

@@ -11,6 +11,32 @@ from .reasons import Refused
 from .units import number, with_unit
 
 ENTRY = "Rules for entering numbers"
+FIELD_WORDS = {
+    "weight_kg": "Weight",
+    "planned_weight_kg": "Planned weight",
+    "latest_weight_kg": "Latest weight",
+    "mg_per_kg": "Dose per kg",
+    "cap_mg_per_kg": "Cap",
+    "highest_mg_per_kg": "Highest dose per kg",
+    "pump_increment_ml_per_h": "Pump increment",
+    "ceiling_mg_per_kg_per_h": "Rate ceiling",
+    "resume_rate_ml_per_h": "Rate",
+    "begin_within_h": "Begin within",
+    "finish_within_h": "Finish within",
+    "rounding.max_percent": "Rounding",
+    "volume_in_ml": "Volume in",
+    "started_at": "Start",
+    "starts_at": "Start",
+    "previous_started_at": "Start of the dose before",
+    "entered_at": "Vial entry",
+    "referred_at": "Referral",
+    "born_on": "Date of birth",
+}
+
+
+def words(field: str) -> str:
+    """A field as people call it; its own name where it has no other."""
+    return FIELD_WORDS.get(field, field)
 
 
 def exact(value: object, field: str, unit: str = "") -> Decimal:
@@ -19,7 +45,7 @@ def exact(value: object, field: str, unit: str = "") -> Decimal:
         return value
     raise Refused(
         "not_a_decimal",
-        f"{field}: {value!r} is not an exact number{' of ' + unit if unit else ''}.",
+        f"{words(field)}: {value} is not an exact number{' of ' + unit if unit else ''}.",
         source=ENTRY,
         field=field,
         value=str(value),
@@ -33,7 +59,7 @@ def positive(value: object, field: str, unit: str) -> Decimal:
     if amount <= 0:
         raise Refused(
             "not_positive",
-            f"{field}: {with_unit(amount, unit)} must be more than 0.",
+            f"{words(field)}: {with_unit(amount, unit)} must be more than 0.",
             source=ENTRY,
             field=field,
             value=amount,
@@ -45,11 +71,11 @@ def positive(value: object, field: str, unit: str) -> Decimal:
 def within(value: Decimal, field: str, unit: str, low: Limit, high: Limit) -> Decimal:
     """The value when low ≤ value ≤ high; else Refused ("below_limit", "above_limit") with the limit and its source."""
     if value < low.value:
-        words = f"{field}: {with_unit(value, unit)} is below {with_unit(low.value, unit)}."
-        raise Refused("below_limit", words, source=low.source, field=field, value=value, limit=low.value)
+        sentence = f"{words(field)}: {with_unit(value, unit)} is below {with_unit(low.value, unit)}."
+        raise Refused("below_limit", sentence, source=low.source, field=field, value=value, limit=low.value)
     if value > high.value:
-        words = f"{field}: {with_unit(value, unit)} is above {with_unit(high.value, unit)}."
-        raise Refused("above_limit", words, source=high.source, field=field, value=value, limit=high.value)
+        sentence = f"{words(field)}: {with_unit(value, unit)} is above {with_unit(high.value, unit)}."
+        raise Refused("above_limit", sentence, source=high.source, field=field, value=value, limit=high.value)
     return value
 
 
@@ -58,7 +84,7 @@ def at_most_decimals(value: Decimal, field: str, places: int) -> Decimal:
     if value.quantize(Decimal(1).scaleb(-places), ROUND_FLOOR) != value:
         raise Refused(
             "too_many_decimals",
-            f"{field}: {number(value)} has more than {places} decimals.",
+            f"{words(field)}: {number(value)} has more than {places} decimals.",
             source=ENTRY,
             field=field,
             value=value,
@@ -70,8 +96,8 @@ def at_most_decimals(value: Decimal, field: str, places: int) -> Decimal:
 def not_longer(value: Decimal, limit: Limit, field: str) -> Decimal:
     """A site's own time limit: it may shorten the monograph's, never lengthen it."""
     if positive(value, field, limit.unit) > limit.value:
-        words = f"{field}: a site may only shorten {with_unit(limit.value, limit.unit)}."
-        raise Refused("only_shorter", words, source=limit.source, field=field, value=value, limit=limit.value)
+        sentence = f"{words(field)}: a site may only shorten {with_unit(limit.value, limit.unit)}."
+        raise Refused("only_shorter", sentence, source=limit.source, field=field, value=value, limit=limit.value)
     return value
 
 
@@ -81,7 +107,7 @@ def instant(value: object, field: str) -> datetime:
         return value.astimezone(UTC)
     raise Refused(
         "no_zone",
-        f"{field}: a date and time needs its time zone.",
+        f"{words(field)}: a date and time needs its time zone.",
         source="Time rules",
         field=field,
         value=str(value),
@@ -110,7 +136,7 @@ def day(value: object, field: str) -> date:
         return value
     raise Refused(
         "not_a_day",
-        f"{field}: {value!r} is not a calendar day.",
+        f"{words(field)}: {value} is not a calendar day.",
         source="Time rules",
         field=field,
         value=str(value),

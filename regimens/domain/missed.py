@@ -222,7 +222,7 @@ class _Sheet:
         on = local_day(self.start, window.zone_name)
         days = (on - window.target_on).days
         if not case.allows_shift:
-            blocked.append("This centre does not shift courses.")
+            blocked.append("This center does not shift courses.")
         if window.in_hours:
             blocked.append("The initial dose is never shifted: the label counts from the transplant.")
         limit, last_day = self.monograph.limit("shift_limit_days"), self.monograph.limit("shift_last_day")

@@ -76,8 +76,8 @@ def vial_clock(plan: InfusionPlan, entered_at: datetime) -> VialClock:
         ("R-VIAL-1", "begin by {}, finish by {}", (begin_by, finish_by), source),
         (
             "R-VIAL-2",
-            "the infusion takes {}: start by {}",
-            ((plan.pump_total_minutes_rounded_up, "min"), start_by or "no time: enter vials in stages"),
+            "the infusion takes {}: {}" if start_by is None else "the infusion takes {}: start by {}",
+            ((plan.pump_total_minutes_rounded_up, "min"), start_by or "longer than one entry lasts, enter vials in stages"),
             ARITHMETIC,
         ),
     )

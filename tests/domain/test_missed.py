@@ -172,7 +172,7 @@ def test_a_shift_is_off_unless_the_centre_allows_it() -> None:
     option = shift(case(), day(20))
     assert not option.is_available and not option.needs_signature
     assert option.reasons_against[:2] == (
-        "This centre does not shift courses.",
+        "This center does not shift courses.",
         "Departs from the label schedule: every shifted dose is verified again.",
     )
     assert option.new_targets == ()

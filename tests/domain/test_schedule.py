@@ -183,10 +183,10 @@ def test_a_late_referral_marks_what_passed_and_asks_about_a_shut_72_hours() -> N
     assert [code for code, row in rows.items() if row.is_before_referral] == ["W0", "W4"]
     assert [code for code, row in rows.items() if row.asks_now] == ["W0"]
     assert [code for code, row in rows.items() if row.was_given_outside] == ["W2"]
-    assert [rows[code].working.steps[0].sentence.split(" on ")[0] for code in ("W0", "W2", "W6")] == [
-        "not given here: before referral",
-        "given elsewhere before referral",
-        "to give here",
+    assert [rows[code].working.steps[0].sentence for code in ("W0", "W2", "W6")] == [
+        "referred on 05-Feb-2026 15:00 (UTC): not given here, before referral",
+        "referred on 05-Feb-2026 15:00 (UTC): given elsewhere before referral",
+        "referred on 05-Feb-2026 15:00 (UTC): to give here",
     ]
     assert rows["W0"].working.rules == ("R-WIN-5",)
 
