@@ -40,8 +40,18 @@ def day_text(on: date) -> str:
 
 def instant_text(at: datetime, zone_name: str) -> str:
     """An instant on the wall clock of a zone, with the zone named: 22-Nov-2026 14:05 (America/New_York)."""
+    return f"{_wall_clock(at.astimezone(ZoneInfo(zone_name)))} ({zone_name})"
+
+
+def wall_text(at: datetime, zone_name: str) -> str:
+    """The same where the zone is named once for everything: 22-Nov-2026 14:05. An hour that comes twice says which it is."""
     local = at.astimezone(ZoneInfo(zone_name))
-    return f"{day_text(local.date())} {local.hour:02d}:{local.minute:02d} ({zone_name})"
+    comes_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return f"{_wall_clock(local)}{NO_BREAK_SPACE}{local.tzname()}" if comes_twice else _wall_clock(local)
+
+
+def _wall_clock(local: datetime) -> str:
+    return f"{day_text(local.date())} {local.hour:02d}:{local.minute:02d}"
 
 
 def duration_text(minutes: Decimal | int) -> str:

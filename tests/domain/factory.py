@@ -118,9 +118,7 @@ def protocol(code: str, organs: tuple[str, ...], rows: tuple[ProtocolDose, ...],
 
 
 KIDNEY = prophylaxis("kidney", ("kidney",), ("150", "100", "100", "100", "100", "50", "50"))
-OTHER = prophylaxis(
-    "other_organ", ("liver", "lung", "pancreas", "heart"), ("150", "150", "150", "150", "150", "100", "100")
-)
+OTHER = prophylaxis("other_organ", ("liver", "lung", "pancreas", "heart"), ("150", "150", "150", "150", "150", "100", "100"))
 HEART_8_WEEK = protocol(
     "heart_paediatric_8_week",
     ("heart",),

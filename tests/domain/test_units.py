@@ -122,3 +122,10 @@ def test_months_end_with_the_month(on: str, months: int, result: str) -> None:
 )
 def test_age_counts_from_birthday_to_birthday(born: str, on: str, age: int) -> None:
     assert units.age_on(date.fromisoformat(born), date.fromisoformat(on)) == age
+
+
+def test_an_hour_that_comes_twice_says_which_it_is_where_the_zone_is_named_elsewhere() -> None:
+    first, second = datetime(2026, 11, 1, 5, 5, tzinfo=UTC), datetime(2026, 11, 1, 6, 5, tzinfo=UTC)
+    assert units.wall_text(first, "America/New_York") == "01-Nov-2026 01:05\u00a0EDT"
+    assert units.wall_text(second, "America/New_York") == "01-Nov-2026 01:05\u00a0EST"
+    assert units.wall_text(second, "UTC") == "01-Nov-2026 06:05"
