@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from psycopg_pool import PoolTimeout
 
+from regimens.actions.notices import notifier_state
+
 PATH = "/healthz"
+STATE = "SELECT (SELECT version FROM regimens_monograph WHERE state = 'published'), (SELECT ran_at FROM regimens_notifierrun)"
 
 
 class HealthMiddleware:
@@ -18,17 +22,18 @@ class HealthMiddleware:
 
 
 def health(request: HttpRequest) -> JsonResponse:
-    """200 with the state of the database and monograph; 503 when either is missing. A late notifier stays 200."""
+    """200 with the state of the database and monograph; 503 when either is missing. A notifier that is late or was never run stays 200."""
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT version FROM regimens_monograph WHERE state = 'published'")
-            row = cursor.fetchone()
+            cursor.execute(STATE)
+            version, ran_at = cursor.fetchone()
     except (DatabaseError, PoolTimeout):
         return _private(JsonResponse({"database": "down", "monograph": "unknown", "notify": "unknown"}, status=503))
     finally:
         connection.close()
-    state = {"database": "ok", "monograph": f"v{row[0]}" if row else "none published", "notify": "ok"}
-    return _private(JsonResponse(state, status=200 if row else 503))
+    published = f"v{version}" if version else "none published"
+    state = {"database": "ok", "monograph": published, "notify": notifier_state(ran_at, timezone.now())}
+    return _private(JsonResponse(state, status=200 if version else 503))
 
 
 def _private(response: JsonResponse) -> JsonResponse:

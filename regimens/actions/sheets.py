@@ -3,29 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
 from patients import audit, rules
-from patients.models import Membership, Precaution
-from patients.names import name_alert
+from patients.banner import name_alert
+from patients.models import Centre, Membership, Precaution
 from patients.roles import require
 from regimens.actions import planning
-from regimens.domain.units import day_text, duration_text, instant_text, number, with_unit
+from regimens.domain.units import day_text, duration_text, instant_text, number, wall_text, with_unit
 from regimens.models import Order, PlannedDose, SheetCopy
 from regimens.sheets import data
 
-FLUSH = "Prime the set with the drug. At the end flush the set's volume at the last rate: 15 to 20 mL of the dose is still in it."
-MISSED_ADVICE = "If this dose cannot be given in its window, tell the transplant pharmacist at once. The prescriber decides; nothing moves by itself."
+AHEAD = timedelta(days=7)
+UNATTENDED = "an unattended run"
+PARTS = (
+    "centre",
+    "course__monograph",
+    "course__patient__centre",
+    "course__protocol",
+    "course__transplant",
+    "protocol_dose",
+    "verified_by__user",
+    "weight",
+)
+FLUSH = (
+    "Prime the set with the drug. At the end flush the set's volume at the last rate: 15 to 20 mL of the dose is still in it."
+)
+MISSED_ADVICE = (
+    "If this dose cannot be given in its window, tell the transplant pharmacist at once."
+    " The prescriber decides; nothing moves by itself."
+)
+
+
+def due_next(
+    *,
+    at: datetime,
+    centres: Sequence[Centre],
+    from_on: date | None = None,
+    to_on: date | None = None,
+    limit: int | None = None,
+    drafts: bool = False,
+) -> list[PlannedDose]:
+    """The doses that wait to be given, by closing time: verified ones, and with ``drafts`` the others as well.
+
+    ``from_on`` and ``to_on`` are target days, both included. Without ``to_on`` and ``limit`` it is what is open or opens within
+    7 days. A dose whose window has closed needs a decision, not a sheet; nothing is due for a patient whose chart is closed.
+    """
+    doses = PlannedDose.objects.filter(
+        centre__in=centres, settled_at=None, closes_at__gt=at, course__stopped_at=None, course__patient__closed_at=None
+    )
+    if not drafts:
+        doses = doses.exclude(verified_at=None)
+    if from_on:
+        doses = doses.filter(target_on__gte=from_on)
+    if to_on:
+        doses = doses.filter(target_on__lte=to_on)
+    elif limit is None:
+        doses = doses.filter(opens_at__lt=at + AHEAD)
+    return list(doses.select_related(*PARTS).order_by("closes_at", "pk")[:limit])
 
 
 @transaction.atomic
-def register_copy(*, dose: PlannedDose, size: str, by: Membership, at: datetime) -> SheetCopy:
-    """The next numbered copy of a dose's sheet, in the history as a print of patient data. Refused for roles that may not print."""
-    require(by, "print_sheet")
+def register_copy(*, dose: PlannedDose, size: str, by: Membership | None, at: datetime) -> SheetCopy:
+    """The next numbered copy of a dose's sheet, in the history as a print of patient data. Refused for roles that may not print.
+
+    ``by`` is None for the installation itself, which prints what is due when nobody is there.
+    """
+    if by is not None:
+        require(by, "print_sheet")
     locked = PlannedDose.objects.select_for_update(of=("self",)).get(pk=dose.pk)
     audit.event("print_sheet", by=by, patient=dose.course.patient, dose=str(dose.pk), size=size)
     return SheetCopy.objects.create(
@@ -50,6 +99,7 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
     limit = value.limit("max_rate_ml_per_h")
     size = next(vial for vial in value.product.vials if vial.volume_ml == amount.vial_ml)
     begin, finish = value.limit("begin_within_h"), value.limit("finish_within_h")
+    observed = value.limit("observation_first_min" if dose.rate_table == "initial" else "observation_min")
     earlier = SheetCopy.objects.filter(dose__course=course, dose__number=dose.number).exclude(pk=copy.pk)
     return data.DoseSheet(
         banner=_banner(dose, copy.printed_at),
@@ -62,7 +112,7 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
         monograph_version=str(course.monograph.version),
         code=copy.code,
         check_url=check_url,
-        valid_until=instant_text(_valid_until(dose, value), zone),
+        valid_until=wall_text(_valid_until(dose, value), zone),
         generic_name=value.product.generic_name,
         brand_name=value.product.brand_name,
         concentration_mg_per_ml=value.product.concentration_mg_per_ml,
@@ -77,13 +127,17 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
             last_use_ml=amount.last_vial_ml,
             last_discard_ml=amount.waste_ml if amount.last_vial_ml else Decimal(0),
         ),
-        handling=("Do not shake; avoid foaming.", "Do not dilute beforehand; do not mix with other medicines.", f"Own line. {value.product.filter}"),
+        handling=(
+            "Do not shake; avoid foaming.",
+            "Do not dilute beforehand; do not mix with other medicines.",
+            f"Own line. {value.product.filter}",
+        ),
         vial_clock=data.VialClock(
             begin_within_minutes=begin.value * 60,
             finish_within_minutes=finish.value * 60,
             latest_start_minutes=_latest_start_minutes(plan),
         ),
-        rate_table="First infusion" if dose.rate_table == "initial" else "Later infusion",
+        rate_table="first infusion" if dose.rate_table == "initial" else "later infusion",
         rate_table_reason="Use the first-infusion rates after a reaction, another product or more than 8 weeks without a dose."
         if dose.rate_table == "subsequent"
         else "",
@@ -93,14 +147,16 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
                 step.pump_rate_ml_per_h,
                 step.minutes,
                 step.volume_ml,
-                f"limit {with_unit(limit.value, 'mL per h')}" if step.is_capped else with_unit(step.mg_per_kg_per_h, "mg per kg per h"),
+                f"limit {with_unit(limit.value, 'mL per h')}"
+                if step.is_capped
+                else with_unit(step.mg_per_kg_per_h, "mg per kg per h"),
             )
             for step in plan.steps
         ),
         total_minutes=plan.pump_total_minutes,
         flush=FLUSH,
         vitals=_vitals(plan),
-        observation=f"Observe {duration_text(value.limit('observation_first_min' if dose.rate_table == 'initial' else 'observation_min').value)} after the end (site policy).",
+        observation=f"Observe {duration_text(observed.value)} after the end (site policy).",
         precautions=tuple(
             f"{row.get_kind_display()}{' (released by the prescriber)' if row.released_at else ''}"
             for row in Precaution.objects.filter(patient=patient, superseded_at=None, answer="present")
@@ -111,18 +167,23 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
         centre_phone=centre.phone,
         copy=data.Copy(
             number=copy.copy_number,
-            printed_by=copy.printed_by.user.printed_name,
-            printed_at=instant_text(copy.printed_at, zone),
+            printed_by=copy.printed_by.user.printed_name if copy.printed_by else UNATTENDED,
+            printed_at=wall_text(copy.printed_at, zone),
             replaces=tuple(f"{row.code} copy {row.copy_number}" for row in earlier.order_by("printed_at")),
         ),
         zone=f"{zone.rsplit('/', 1)[-1].replace('_', ' ')} time",
         sources=_sources(dose, value),
         verification=data.Verification(
-            dose.verified_by.user.printed_name, dose.verified_by.get_role_display(), instant_text(dose.verified_at, zone), "verified the plan"
+            dose.verified_by.user.printed_name,
+            dose.verified_by.get_role_display(),
+            wall_text(dose.verified_at, zone),
+            "verified the plan",
         )
         if dose.verified_at
         else None,
-        off_label=f"{order.off_label_reason} Ordered by {order.prescriber.user.printed_name}." if course.protocol.off_label else "",
+        off_label=f"{order.off_label_reason} Ordered by {order.prescriber.user.printed_name}."
+        if course.protocol.off_label
+        else "",
     )
 
 
@@ -142,7 +203,7 @@ def _banner(dose: PlannedDose, at: datetime) -> data.Banner:
         ward=patient.ward,
         weight_kg=dose.weight_kg,
         weight_how="STATED WEIGHT" if stated else weight.get_method_display().lower(),
-        weight_when=instant_text(weight.measured_at, zone),
+        weight_when=wall_text(weight.measured_at, zone),
         allergy_state=data.AllergyState(patient.get_allergy_state_display()),
         allergies=(patient.allergies,) if patient.allergies else (),
         name_alert=name_alert(patient),
@@ -151,14 +212,17 @@ def _banner(dose: PlannedDose, at: datetime) -> data.Banner:
 
 def _due(dose: PlannedDose, zone: str) -> str:
     if dose.overdue_at == dose.closes_at:
-        return f"within 72 h, until {instant_text(dose.closes_at, zone)}"
+        return f"until {wall_text(dose.closes_at, zone)}"
     clock = ZoneInfo(zone)
     first, last = dose.opens_at.astimezone(clock).date(), (dose.closes_at - timedelta(microseconds=1)).astimezone(clock).date()
     return f"{day_text(dose.target_on)}, window {day_text(first)} to {day_text(last)}"
 
 
 def _anchor(course) -> str:
-    return instant_text(course.transplant.reperfusion_at, course.transplant.zone_name)
+    """On the clock of where it happened, named where that is not the sheet's own."""
+    graft = course.transplant
+    is_here = graft.zone_name == course.patient.centre.time_zone
+    return wall_text(graft.reperfusion_at, graft.zone_name) if is_here else instant_text(graft.reperfusion_at, graft.zone_name)
 
 
 def _valid_until(dose: PlannedDose, value) -> datetime:

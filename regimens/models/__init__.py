@@ -16,6 +16,7 @@ from regimens.models.library import (
     Statement,
     VialSize,
 )
+from regimens.models.notice import Notice, NoticeKind, NotifierRun
 from regimens.models.record import (
     Administration,
     Decision,
@@ -38,6 +39,9 @@ __all__ = [
     "Mode",
     "Moment",
     "Monograph",
+    "Notice",
+    "NoticeKind",
+    "NotifierRun",
     "Order",
     "PlannedDose",
     "Product",

@@ -180,7 +180,7 @@ class SheetCopy(models.Model):
     copy_number = models.PositiveSmallIntegerField()
     size = models.CharField(max_length=6, choices=[("a4", "A4"), ("letter", "Letter")])
     is_draft = models.BooleanField()
-    printed_by = models.ForeignKey(Membership, PROTECT, related_name="+")
+    printed_by = models.ForeignKey(Membership, PROTECT, null=True, blank=True, related_name="+", help_text="Empty: unattended")
     printed_at = models.DateTimeField()
 
     class Meta:

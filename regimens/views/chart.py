@@ -23,6 +23,7 @@ from regimens.domain.status import NEEDS_DECISION, STARTABLE, Status
 from regimens.forms.course import SignForm, StopForm
 from regimens.models import Administration, Course, PlannedDose
 from regimens.models.status import facts_of, status_of
+from regimens.sheets import fonts
 from regimens.templatetags import display
 from regimens.views.frame import patient_frame
 from regimens.views.rows import rates_text, why, window_text
@@ -116,10 +117,11 @@ def dose_page(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
     dose = dose_for(request.membership, dose_id)
     now = timezone.now()
     zone = request.membership.centre.time_zone
+    patient = dose.course.patient
     plan = planning.infusion_plan_of(dose)
     amount = planning.amount_of(dose)
     administrations = list(dose.administrations.select_related("given_by__user"))
-    context = patient_frame(request, dose.course.patient, now) | {
+    context = patient_frame(request, patient, now) | {
         "dose": dose,
         "line": _dose_line(request, dose, administrations, zone, now),
         "basis": f"{display.format_unit(dose.mg_per_kg, 'mg per kg')} × {display.format_unit(dose.weight_kg, 'kg')}",
@@ -131,6 +133,7 @@ def dose_page(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
         "code": planning.sheet_code(dose) if dose.verified_at else "",
         "copies": dose.copies.select_related("printed_by__user").order_by("-copy_number"),
         "administrations": administrations,
+        "unprintable": fonts.missing_glyphs(f"{patient.family_name}{patient.given_name}{patient.title}"),
         "may_print": may(request.membership, "print_sheet"),
         "may_log": may(request.membership, "log_infusion"),
         "limit": dose.course.monograph.to_domain().limit("max_rate_ml_per_h"),
