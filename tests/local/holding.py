@@ -59,11 +59,11 @@ class Person:
         return directory
 
 
-def root() -> Person:
-    """Root, if need be one of a namespace in which root can become somebody else."""
+def root(*, alone: bool = False) -> Person:
+    """Root, if need be one of a namespace in which root can become somebody else; `alone`, one who need not."""
     if os.geteuid() == 0:
         return Person()
-    inside = ("unshare", "--user", "--map-root-user", "--map-auto")
+    inside = ("unshare", "--user", "--map-root-user", *([] if alone else ["--map-auto"]))
     return _first_able([Person(prefix=inside, uid=0)], "root, or a namespace with subordinate accounts")
 
 

@@ -76,11 +76,11 @@ def test_root_below_a_private_home_uses_a_user_namespace_and_opens_nothing(place
     home.mkdir(mode=0o700)
     if subprocess.run(["unshare", "--user", "true"], capture_output=True).returncode:
         not_run("user namespaces are refused here")
-    with Held(home / "project" / "var", FAST, person=root()) as server:
+    with Held(home / "project" / "var", FAST, person=root(alone=True)) as server:
         assert server.about["manner"] == "user namespace"
         server.ask(KEEP, "cmvig_owner")
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
-    with Held(home / "project" / "var", FAST, person=root()) as server:
+    with Held(home / "project" / "var", FAST, person=root(alone=True)) as server:
         assert server.ask("select n from kept") == [[1]]
 
 
