@@ -16,11 +16,14 @@ from psycopg import sql
 
 from patients import audit, chain
 from patients.history import history_of
-from patients.models import Patient
-from tests.factories import make_member, make_patient, make_weight
+from patients.models import Patient, RowChange
+from tests.factories import NOW, make_member, make_patient, make_weight
+from tests.regimens.ward import dose, give, make_course, make_ward
 from tests.support import count
 
 WRITERS = 10
+# What is done before there is anybody to do it, and what the test's own set-up does so.
+BY_THE_INSTALLATION = ("publish_monograph", "create_centre", "create_account", "add_membership")
 
 
 def verify_audit(*arguments: str) -> tuple[int, str]:
@@ -250,3 +253,13 @@ def test_history_not_verified_is_never_called_intact(committed_db):
 def test_the_whole_history_is_never_in_memory_at_once(charts, monkeypatch):
     monkeypatch.setattr(chain, "BATCH", 2)
     assert verify_audit()[0] == 0
+
+
+def test_no_action_changes_a_row_without_an_event(committed_db):
+    ward = make_ward()
+    course = make_course(ward)
+    give(ward, dose(course), at=NOW)
+    assert RowChange.objects.count() > 50
+    assert list(RowChange.objects.filter(event=None).values_list("tbl", "op")) == []
+    nameless = RowChange.objects.filter(event__actor_name="").exclude(event__name__in=BY_THE_INSTALLATION)
+    assert list(nameless.values_list("tbl", "event__name")) == []
