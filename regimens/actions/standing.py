@@ -51,11 +51,23 @@ class Standing:
         return None if self.ordered_ml is None else max(ZERO, self.ordered_ml - self.volume_ml)
 
     def ends_at(self, at: datetime) -> datetime | None:
-        """When the rest is in at the present rate; None while paused or without a plan."""
-        if self.left_ml is None or self.is_paused:
+        """When the rest is in; None while paused or without a plan."""
+        return None if self.left_ml is None else self.in_after(self.left_ml, at)
+
+    def in_after(self, more_ml: Decimal, at: datetime) -> datetime | None:
+        """When so much more is in: by the plan's later steps while it runs as planned, else at the present rate."""
+        if self.is_paused or self.plan is None or self.step is None:
             return None
-        seconds = self.left_ml * HOUR / self.rate_ml_per_h
-        return at + timedelta(seconds=int(seconds) + 1)
+        left, rate = more_ml, self.rate_ml_per_h
+        ran = gone = Decimal(int(self.running_for.total_seconds()))
+        later = self.plan.steps[self.step.number :] if rate >= self.step.pump_rate_ml_per_h else ()
+        for step in later:
+            until = max(gone, step.starts_at_min * 60)
+            part = rate * (until - gone) / HOUR
+            if part >= left:
+                break
+            left, gone, rate = left - part, until, step.pump_rate_ml_per_h
+        return at + timedelta(seconds=int(gone - ran + left * HOUR / rate) + 1)
 
 
 def plan_for(record: Administration) -> InfusionPlan | None:

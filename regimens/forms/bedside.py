@@ -201,7 +201,7 @@ class ReactionFields(BedsideForm):
             (title, [(term.term, term.term) for term in terms if term.seriousness == word])
             for word, title in (("common", "Common"), ("serious", "Serious"))
         ]
-        self.fields["term"].choices = [("", "—"), *groups, (NOT_LISTED, "Another reaction")]  # type: ignore[attr-defined]
+        self.fields["term"].choices = [("", "—"), *groups, (NOT_LISTED, "Another reaction")]
 
     def clean(self) -> dict[str, Any]:
         """A named reaction says how serious it is and what was done."""

@@ -66,7 +66,7 @@ class StartForm(IdentityFields, VitalsFields, BedsideForm):
 
     def __init__(self, *args: Any, by: Membership, may_stage: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["given_by"].offer(by)  # type: ignore[attr-defined]
+        self.fields["given_by"].offer(by)
         self.fields["sheet_code"].widget.attrs.update(
             {"class": "medium mono", "autocomplete": "off", "autocapitalize": "characters"}
         )
@@ -97,7 +97,7 @@ class GivenForm(IdentityFields, BedsideForm):
 
     def __init__(self, *args: Any, by: Membership, is_planned: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["given_by"].offer(by)  # type: ignore[attr-defined]
+        self.fields["given_by"].offer(by)
         self.fields["sheet_code"].widget.attrs.update({"class": "medium mono", "autocomplete": "off"})
         if not is_planned:
             del self.fields["sheet_code"], self.fields["stopped_early_reason"]

@@ -29,7 +29,7 @@ class DecideForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
-        self.fields["decision"].choices = [(code.value, code.label) for code in available]  # type: ignore[attr-defined]
+        self.fields["decision"].choices = [(code.value, code.label) for code in available]
         groups = [
             (decision.label, [(f"{kind}:{reason.code}", reason.sentence) for reason in reasons if reason.kind == kind])
             for decision, kind in REASON_KINDS.items()

@@ -45,7 +45,7 @@ def rows(centre: Centre, now: datetime) -> list[dict[str, str]]:
 
 
 def _row(record: Administration, now: datetime, zone: str) -> dict[str, str]:
-    pairs = zip(record.set_at, record.set_to, strict=True)  # type: ignore[attr-defined]  # annotated above
+    pairs = zip(record.set_at, record.set_to, strict=True)
     state = standing(record, [RateChange(at=at, rate_ml_per_h=rate) for at, rate in pairs], now)
     patient = record.patient
     return {

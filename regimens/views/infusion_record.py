@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -81,8 +82,9 @@ def infusion(request: HttpRequest, administration_id: uuid.UUID) -> HttpResponse
     current = administration_for(request.membership, record.pk)
     if refusal is not None and refusal.code == "changed_meanwhile":
         # What was typed stays; the version moves on, so that pressing again is enough.
-        form.data = form.data.copy()
-        form.data["version"] = str(current.version)
+        again = request.POST.copy()
+        again["version"] = str(current.version)
+        form.data = again
     return _answer(request, current, now, {act: form}, refusal, 422)
 
 
@@ -94,7 +96,7 @@ def add_refusal(form: forms.Form, refused: Refusal | Refused) -> Refusal | Refus
     return refused
 
 
-def _form(act: str, data: Any, record: Administration, now: datetime) -> forms.Form:
+def _form(act: str, data: Any, record: Administration, now: datetime, next_rate: Decimal | None = None) -> forms.Form:
     kind = FORMS[act]
     given: dict[str, Any] = {"auto_id": f"id_{act}_%s"}
     if act not in ("error", "settle"):
@@ -103,11 +105,13 @@ def _form(act: str, data: Any, record: Administration, now: datetime) -> forms.F
         given["terms"] = bedside.value_for(record).reactions
     if data is not None:
         return kind(data, **given)
-    return kind(initial=_initial(act, record), **given)
+    return kind(initial=_initial(act, record, next_rate), **given)
 
 
-def _initial(act: str, record: Administration) -> dict[str, Any]:
+def _initial(act: str, record: Administration, next_rate: Decimal | None) -> dict[str, Any]:
     initial: dict[str, Any] = {"version": record.version}
+    if act == "rate":
+        initial["rate_ml_per_h"] = next_rate
     if act == "vitals":
         initial["moment"] = Moment.AFTER if record.ended_at else Moment.BEFORE_RISE
     return initial
@@ -205,7 +209,6 @@ def _answer(
     zone = record.centre.time_zone
     same_dose = Administration.objects.filter(dose=record.dose_id).select_related("recorded_by__user") if record.dose_id else []
     context = record_page(record, parts, now, zone) | {
-        "forms": _offered(request, record, now, bound, parts),
         "refusal": refusal,
         "open_act": next(iter(bound), ""),
         "done": done,
@@ -214,13 +217,19 @@ def _answer(
         "patient": record.patient,
         "may_log": may(request.membership, "log_infusion"),
     }
+    context["forms"] = _offered(request, record, now, bound, parts, context["next_rate"])
     if request.htmx:
         return render(request, "regimens/_infusion_record.html", context, status=status)
     return render(request, "regimens/infusion.html", context | patient_frame(request, record.patient, now), status=status)
 
 
 def _offered(
-    request: HttpRequest, record: Administration, now: datetime, bound: dict[str, forms.Form], parts: Parts
+    request: HttpRequest,
+    record: Administration,
+    now: datetime,
+    bound: dict[str, forms.Form],
+    parts: Parts,
+    next_rate: Decimal | None,
 ) -> dict[str, forms.Form]:
     """The forms that make sense now and that this person may send."""
     by = request.membership
@@ -237,4 +246,4 @@ def _offered(
         offered += ["vitals", "vial"] if may(by, "log_infusion") else []
         offered += ["reaction"] if may(by, "record_reaction") else []
         offered += ["error"] if may(by, "enter_in_error") else []
-    return {act: bound.get(act) or _form(act, None, record, now) for act in {*offered, *bound}}
+    return {act: bound.get(act) or _form(act, None, record, now, next_rate) for act in {*offered, *bound}}

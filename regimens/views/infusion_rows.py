@@ -12,7 +12,7 @@ from django.urls import reverse
 from regimens.actions.bedside import value_for
 from regimens.actions.departures import FLAGS
 from regimens.actions.standing import Standing, last_running_rate, lot_sum, needs_vitals, planned_rate, standing
-from regimens.domain.infusion import InfusionPlan
+from regimens.domain.infusion import InfusionPlan, InfusionStep
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.units import with_unit
 from regimens.models import Administration, Moment, PlannedDose, RateChange, Reaction, VialUse, VitalSigns
@@ -77,9 +77,21 @@ def record_page(record: Administration, parts: Parts, now: datetime, zone: str) 
         "wanted": _wanted(record, parts, state, now, zone) if not record.error_at else [],
         "is_running": not record.ended_at and not record.error_at,
         "is_paused": state.is_paused,
-        "resume_rate": last_running_rate(parts.rates),
+        "next_rate": _next_rate(state, parts.rates),
         "partial": _partial(record),
     }
+
+
+def _next_rate(state: Standing, rates: list[RateChange]) -> Decimal | None:
+    """What the pump is set to next if all goes on as planned: the rate before a pause, or the next step's."""
+    if state.is_paused:
+        return last_running_rate(rates) or None
+    return next((s.pump_rate_ml_per_h for s in _following(state)), None)
+
+
+def _following(state: Standing) -> list[InfusionStep]:
+    """The steps that are faster than the present rate."""
+    return [s for s in state.plan.steps if s.pump_rate_ml_per_h > state.rate_ml_per_h] if state.plan else []
 
 
 def state_word(record: Administration, state: Standing) -> str:
@@ -238,7 +250,7 @@ def _wanted(record: Administration, parts: Parts, state: Standing, now: datetime
         return lines
     if state.is_paused:
         return [*lines, f"Paused. Resume at {display.format_unit(last_running_rate(parts.rates), 'mL per h')} or slower."]
-    following = next((s for s in state.plan.steps if s.pump_rate_ml_per_h > state.rate_ml_per_h), None)
+    following = next(iter(_following(state)), None)
     if following is not None:
         minutes = max(Decimal(0), following.starts_at_min - Decimal(int(state.running_for.total_seconds() // 60)))
         at = display.format_clock(now + timedelta(minutes=int(minutes)), zone)
@@ -247,13 +259,9 @@ def _wanted(record: Administration, parts: Parts, state: Standing, now: datetime
     half = state.plan.midway_volume_ml
     if Moment.MIDWAY not in moments:
         left = half - state.volume_ml
-        when = "now" if left <= 0 else f"at about {display.format_clock(now + _time_for(left, state.rate_ml_per_h), zone)}"
+        when = "now" if left <= 0 else f"at about {display.format_clock(state.in_after(left, now), zone)}"
         lines.append(f"Vital signs midway, at {with_unit(half, 'mL', 1)}: {when}.")
     return lines
-
-
-def _time_for(volume_ml: Decimal, rate_ml_per_h: Decimal) -> timedelta:
-    return timedelta(seconds=int(volume_ml * 3600 / rate_ml_per_h))
 
 
 def corrections(record: Administration, others: list[Administration], zone: str) -> list[dict[str, str]]:

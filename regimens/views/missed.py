@@ -24,7 +24,7 @@ from regimens.actions import missed
 from regimens.actions.charting import Chart, read_dose
 from regimens.domain import missed as domain
 from regimens.domain.reasons import Refused, source_text
-from regimens.domain.units import instant_text, with_unit
+from regimens.domain.units import number
 from regimens.forms.missed import DecideForm
 from regimens.models import Decision, MissedDoseDecision, PlannedDose
 from regimens.templatetags import display
@@ -156,7 +156,7 @@ def _case(
         "target": display.format_weekday_day(dose.target_on),
         "last_given": _last_given(chart, zone),
         "next_due": _next_due(chart, dose),
-        "options": [_option_column(decision, option, zone) for decision, option in options.items()],
+        "options": _side_by_side(options, zone),
         "saying": section,
         "saying_source": source_text(section.source) if section else "",
         "form": (form or _form(request, chart, options)) if decides else None,
@@ -194,28 +194,49 @@ def _next_due(chart: Chart, dose: PlannedDose) -> str:
     return f"Dose {following.number}, {display.format_weekday_day(following.target_on)}" if following else "None"
 
 
-def _option_column(decision: Decision, option: domain.Option, zone: str) -> dict[str, Any]:
-    """One option as a column: what it yields, what speaks for it and against it."""
-    at = option.give_at
-    facts = [
-        ("Earliest start", instant_text(at, zone) if at else "—"),
-        ("Site’s last day for it", display.format_day(option.latest_on) if option.latest_on else "—"),
-        ("Dose", display.format_unit(option.dose_mg, "mg") if option.dose_mg is not None else "Not given"),
-        ("Days since the last dose", _number(option.days_since_last)),
-        ("Days to the next target", _number(option.days_to_next)),
-        ("Next dose opens", instant_text(option.next_opens_at, zone) if option.next_opens_at else "—"),
-        ("Within 7 days", with_unit(option.mg_per_kg_in_7_days, "mg per kg", 1)),
-        ("Within 28 days", with_unit(option.mg_per_kg_in_28_days, "mg per kg", 1)),
+# What is compared, in the order of the rows.
+COMPARED = (
+    "Earliest start",
+    "Site’s last day for it",
+    "Dose",
+    "Days since the last dose",
+    "Days to the next target",
+    "Next dose opens",
+    "mg per kg within 7 days",
+    "mg per kg within 28 days",
+)
+
+
+def _side_by_side(options: dict[Decision, domain.Option], zone: str) -> dict[str, Any]:
+    """The options as columns of one table, and what speaks for and against each."""
+    columns = [
+        {
+            "title": decision.label,
+            "available": option.is_available,
+            "departs": option.needs_signature,
+            "pros": option.reasons_for,
+            "cons": option.reasons_against,
+            "working": option.working.to_json(),
+        }
+        for decision, option in options.items()
     ]
-    return {
-        "title": decision.label,
-        "available": option.is_available,
-        "departs": option.needs_signature,
-        "facts": facts,
-        "pros": option.reasons_for,
-        "cons": option.reasons_against,
-        "working": option.working.to_json(),
-    }
+    values = [_values(decision, option, zone) for decision, option in options.items()]
+    return {"columns": columns, "rows": list(zip(COMPARED, zip(*values, strict=True), strict=True))}
+
+
+def _values(decision: Decision, option: domain.Option, zone: str) -> list[str]:
+    """One option's column; after stopping there is no next dose."""
+    goes_on = decision != Decision.STOP
+    return [
+        display.format_instant(option.give_at, zone) if option.give_at else "—",
+        display.format_day(option.latest_on) if option.latest_on else "—",
+        display.format_unit(option.dose_mg, "mg") if option.dose_mg is not None else "Not given",
+        _number(option.days_since_last),
+        _number(option.days_to_next if goes_on else None),
+        display.format_instant(option.next_opens_at, zone) if option.next_opens_at and goes_on else "—",
+        number(option.mg_per_kg_in_7_days, 1),
+        number(option.mg_per_kg_in_28_days, 1),
+    ]
 
 
 def _number(value: int | None) -> str:

@@ -144,8 +144,16 @@ def test_the_volume_in_follows_from_rates_and_times_and_pauses_add_nothing():
     assert state.volume_ml == 21  # 10.5 and 10.5
     assert state.running_for == minutes(45)
     assert state.step is not None and state.step.number == 2
-    end = state.ends_at(FIRST + minutes(65))
-    assert end is not None and end - (FIRST + minutes(65)) == timedelta(seconds=189 * 3600 // 42 + 1)
+    # 15 more minutes at 42 mL per h (10.5 mL), then the rest of 189 mL at 75.
+    assert state.ends_at(FIRST + minutes(65)) == FIRST + minutes(80) + timedelta(seconds=int(178.5 * 3600 / 75) + 1)
+
+
+def test_the_planned_end_of_a_slowed_infusion_counts_on_no_later_step():
+    ward, record = running()
+    set_rate(ward, record, "10", FIRST + minutes(6))
+    state = standing(record, list(record.rates.all()), FIRST + minutes(6))
+    assert state.left_ml == Decimal("207.9")
+    assert state.ends_at(FIRST + minutes(6)) == FIRST + minutes(6) + timedelta(seconds=int(207.9 * 360) + 1)
 
 
 def test_a_stale_page_is_told_so_and_nothing_is_recorded_twice():
