@@ -31,7 +31,7 @@ def day_start(on: date, zone: tzinfo) -> datetime:
     later = datetime(on.year, on.month, on.day, 0, 0, 0, 0, zone, fold=1).utcoffset()
     assert offset is not None and later is not None  # a zone always knows its offset
     if offset >= later:
-        return (midnight - offset).replace(tzinfo=UTC)
+        return datetime(on.year, on.month, on.day, 0, 0, 0, 0, UTC) - offset
     return _first_instant_after_gap(on, zone, (midnight - later).replace(tzinfo=UTC), (midnight - offset).replace(tzinfo=UTC))
 
 

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 
 from . import guards
-from .dosing import DoseAmount, VialRounding, amount, dose_limits
+from .dosing import DoseAmount, VialRounding, amount, checked_weight, dose_limits
 from .infusion import InfusionPlan, infusion_limits, steps_for
 from .monograph import Monograph, Protocol
 from .schedule import CourseAnchor, Window, plan_windows
@@ -58,6 +58,7 @@ def plan_course(
         review_on=review_on,
     )
     amounts, rates = dose_limits(monograph), infusion_limits(monograph)
+    checked_weight(weight_kg, amounts)
     initial, subsequent = monograph.rate_table("initial"), monograph.rate_table("subsequent")
     long_gap_days = monograph.limit("initial_table_after_days").value
     increment = rates.pump_increment.value

@@ -142,14 +142,15 @@ def dose_for(
     age_years: int | None = None,
 ) -> DoseAmount:
     """The dose of one row of a protocol at a weight. Refusals as in ``calculate_dose``."""
+    limits = dose_limits(monograph)
     return amount(
         row.mg_per_kg,
-        weight_kg,
+        checked_weight(weight_kg, limits),
         protocol.cap_mg_per_kg,
         row.source,
         protocol.cap_source,
         monograph,
-        dose_limits(monograph),
+        limits,
         None,
         rounding,
         age_years,
@@ -175,14 +176,15 @@ def calculate_dose(
     the monograph's limits or above the protocol's cap (hazard H09), rounding to vials that cannot be done.
     mg and mL that need more than two decimals are taken down to two, and the working says so.
     """
+    limits = dose_limits(monograph)
     return amount(
         mg_per_kg,
-        weight_kg,
+        checked_weight(weight_kg, limits),
         cap_mg_per_kg,
         dose_source,
         cap_source,
         monograph,
-        dose_limits(monograph),
+        limits,
         vial,
         rounding,
         age_years,
@@ -201,8 +203,8 @@ def amount(
     rounding: VialRounding | None = None,
     age_years: int | None = None,
 ) -> DoseAmount:
-    """``calculate_dose`` with the limits already read: for whole courses."""
-    _check_inputs(mg_per_kg, weight_kg, cap_mg_per_kg, cap_source, limits)
+    """``calculate_dose`` with the limits already read and the weight already checked: for whole courses."""
+    _check_amount(mg_per_kg, cap_mg_per_kg, cap_source, limits)
     product = monograph.product
     vial_ml = (vial or product.vials[0]).volume_ml
     concentration = product.concentration_mg_per_ml
@@ -322,12 +324,14 @@ def _two_decimals(value: Decimal) -> Decimal:
     return value if floored == value else floored
 
 
-def _check_inputs(
-    mg_per_kg: Decimal, weight_kg: Decimal, cap_mg_per_kg: Decimal, cap_source: Source | str, limits: DoseLimits
-) -> None:
+def checked_weight(weight_kg: Decimal, limits: DoseLimits) -> Decimal:
+    """The weight when it is an exact number of kg within the limits and with at most two decimals; else Refused."""
     guards.exact(weight_kg, "weight_kg", "kg")
     guards.within(weight_kg, "weight_kg", "kg", limits.weight_min, limits.weight_max)
-    guards.at_most_decimals(weight_kg, "weight_kg", WEIGHT_DECIMALS)
+    return guards.at_most_decimals(weight_kg, "weight_kg", WEIGHT_DECIMALS)
+
+
+def _check_amount(mg_per_kg: Decimal, cap_mg_per_kg: Decimal, cap_source: Source | str, limits: DoseLimits) -> None:
     guards.exact(mg_per_kg, "mg_per_kg", "mg per kg")
     guards.within(mg_per_kg, "mg_per_kg", "mg per kg", limits.dose_min, limits.dose_max)
     guards.exact(cap_mg_per_kg, "cap_mg_per_kg", "mg per kg")

@@ -186,13 +186,17 @@ def steps_for(
                 value=increment,
                 limit=rate,
             )
-        if exact_left60:
-            exact_rates.append(rate)
-            exact60 = exact_left60 if minutes is None else min(exact_left60, rate * minutes)
-            exact_total += exact60 / rate
-            exact_left60 -= exact60
         run60 = left60 if minutes is None else min(left60, pump_rate * minutes)
         lasts = run60 / pump_rate
+        if exact_left60:
+            exact_rates.append(rate)
+            if rate == pump_rate and exact_left60 == left60:  # so far the pump runs exactly: nothing to reckon twice
+                exact60, exact_lasts = run60, lasts
+            else:
+                exact60 = exact_left60 if minutes is None else min(exact_left60, rate * minutes)
+                exact_lasts = exact60 / rate
+            exact_total += exact_lasts
+            exact_left60 -= exact60
         steps.append(
             InfusionStep(
                 number,

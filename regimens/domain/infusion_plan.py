@@ -40,8 +40,7 @@ def infusion_limits(monograph: Monograph) -> InfusionLimits:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class InfusionStep:
+class InfusionStep(NamedTuple):
     """One rate step as the pump runs it. ``exact_rate_ml_per_h`` is what the table gives before the pump's rounding; minutes
     count from the start.
     """

@@ -85,15 +85,13 @@ class Derivation:
     _make: Callable[..., tuple[Part, ...]]
     _values: tuple[object, ...]
 
-    def __init__(self, parts: tuple[Part, ...] = ()) -> None:
-        self._make, self._values = _themselves, parts
+    def __init__(self, parts: tuple[Part, ...] = (), make: Callable[..., tuple[Part, ...]] | None = None) -> None:
+        self._make, self._values = make or _themselves, parts
 
     @classmethod
     def later(cls, make: Callable[..., tuple[Part, ...]], *values: object) -> Derivation:
         """A derivation whose parts are ``make(*values)``, computed only when read."""
-        derivation = cls.__new__(cls)
-        derivation._make, derivation._values = make, values
-        return derivation
+        return cls(values, make)  # type: ignore[arg-type]
 
     @property
     def parts(self) -> tuple[Part, ...]:
