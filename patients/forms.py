@@ -24,6 +24,7 @@ from patients.models import (
 )
 
 NOT_CHOSEN = [("", "Choose")]
+IN_A_ROW = {"class": "choices-row"}
 
 
 def read_in(form: forms.Form, name: str, zone_name: str) -> None:
@@ -48,7 +49,10 @@ class PatientForm(forms.Form):
     mrn = MrnField(label="Record number (MRN)", help_text="Spaces do not count", max_length=40)
     ward = LineField(what="ward", label="Ward or clinic", max_length=60, required=False)
     allergy_state = forms.ChoiceField(
-        label="Allergies", choices=AllergyState.choices, widget=forms.RadioSelect, initial=AllergyState.NOT_RECORDED
+        label="Allergies",
+        choices=AllergyState.choices,
+        widget=forms.RadioSelect(attrs=IN_A_ROW),
+        initial=AllergyState.NOT_RECORDED,
     )
     allergies = LineField(
         what="list of allergies",
@@ -88,7 +92,7 @@ class WeightForm(forms.Form):
 
     weight_kg = WeightField(label="Weight in kg", help_text="Read the scale in kg. One decimal; two below 10 kg")
     measured_at = LocalDateTimeField(label="Measured")
-    method = forms.ChoiceField(label="How", choices=WeightMethod.choices, widget=forms.RadioSelect)
+    method = forms.ChoiceField(label="How", choices=WeightMethod.choices, widget=forms.RadioSelect(attrs=IN_A_ROW))
     reason = reason_field("Reason", "Needed for a stated weight, and for a change of 10 percent or more", required=False)
     keep_for_second = forms.BooleanField(
         label="I weighed again and it reads the same",
@@ -136,7 +140,7 @@ class PrecautionsForm(forms.Form):
             self.fields[kind.value] = forms.ChoiceField(
                 label=kind.label,
                 choices=Answer.choices,
-                widget=forms.RadioSelect(attrs={"class": "choices-row"}),
+                widget=forms.RadioSelect(attrs=IN_A_ROW),
                 required=False,
             )
             self.fields[f"{kind.value}_detail"] = LineField(
@@ -179,7 +183,10 @@ class TransplantForm(forms.Form):
     """A transplant, or with ``transplant`` a correction: then it asks for the reason and carries the version that was seen."""
 
     organs = forms.MultipleChoiceField(
-        label="Organs", help_text="All organs of one operation", choices=Organ.choices, widget=forms.CheckboxSelectMultiple
+        label="Organs",
+        help_text="All organs of one operation",
+        choices=Organ.choices,
+        widget=forms.CheckboxSelectMultiple(attrs=IN_A_ROW),
     )
     reperfusion_at = LocalDateTimeField(
         label="Reperfusion",
