@@ -278,6 +278,7 @@ def _check_reason(chart: Chart, decision: Decision, reason_code: str, reason: st
 
 def _give_late(choice: Choice) -> None:
     """A new row in the old one's place, for one day, unsigned: a pharmacist verifies it first. No other dose moves."""
+    planning.check_may_plan(choice.chart.patient)
     old, course = choice.dose, choice.chart.course
     assert course is not None and choice.give_on is not None and choice.option.give_at is not None
     course.revision += 1

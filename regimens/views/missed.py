@@ -51,7 +51,7 @@ def missed_list(request: HttpRequest) -> HttpResponse:
 def undecided(centre: Centre, now: datetime) -> list[dict[str, str]]:
     """The rows of the list in one statement, by closing instant."""
     found = (
-        PlannedDose.objects.filter(centre=centre, settled_at=None, closes_at__lte=now)
+        PlannedDose.objects.filter(centre=centre, settled_at=None, closes_at__lte=now, course__patient__closed_at=None)
         .select_related("course__patient")
         .order_by("closes_at", "pk")[:MOST_ROWS]
     )

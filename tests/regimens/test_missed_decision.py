@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from patients.actions import close_patient
 from patients.refusal import Refusal
 from regimens.actions import missed
 from regimens.actions.charting import read_dose
 from regimens.models import Decision, MissedDoseDecision, PlannedDose
 from regimens.models.status import status_of
+from tests.factories import make_answers
 from tests.regimens.ward import TRANSPLANTED, dose, give, make_course, make_ward, start, verify
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +107,15 @@ def test_a_dose_given_after_more_than_56_days_takes_the_initial_table_when_it_is
     assert sixth.rate_table == "subsequent"
     decide(ward, sixth, "give_late", at=at, give_on=at.date())
     assert dose(course, 6).rate_table == "initial"
+
+
+def test_nothing_is_planned_late_for_a_closed_chart_or_against_a_contraindication():
+    ward, course = missed_second()
+    make_answers(course.patient, at=NOW, iga_deficiency="present")
+    refused("contraindicated", lambda: decide(ward, dose(course, 2), "give_late"))
+    close_patient(patient=course.patient, closed_reason="transferred", closed_at=NOW, by=ward.prescriber, at=NOW)
+    refused("patient_closed", lambda: decide(ward, dose(course, 2), "give_late"))
+    decide(ward, dose(course, 2), "omit")
 
 
 def test_omitting_closes_that_dose_alone():

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from patients.actions import close_patient
 from patients.when import day_text
 from regimens.models import MissedDoseDecision
 from tests.factories import NEW_YORK, PASSWORD
@@ -54,6 +55,13 @@ def test_the_list_shows_what_nobody_decided_in_this_centre_alone():
     assert reverse("decide", args=[planned.pk]) in page
     assert reverse("decide", args=[theirs.pk]) not in page
     assert "1 without a decision" in page
+
+
+def test_a_closed_chart_is_not_on_the_list():
+    ward, planned = missed_second()
+    now = timezone.now()
+    close_patient(patient=planned.course.patient, closed_reason="died", closed_at=now, by=ward.prescriber, at=now)
+    assert "No missed dose waits" in signed_in(ward.nurse).get(reverse("missed")).content.decode()
 
 
 def test_an_empty_list_says_that_it_was_computed():
