@@ -120,6 +120,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # the reason lists of a monograph draft alone have some 400 boxes
 SESSION_COOKIE_AGE = 12 * 60 * 60  # absolute; the idle limit is the middleware's
 SESSION_IDLE_SECONDS = 15 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
@@ -175,7 +176,9 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 
 # Where the product is reached, for links in mail and on paper, which no request tells.
 SITE_URL = os.environ.get("CMVIG_URL") or (
-    f"https://{ALLOWED_HOSTS[0].lstrip('.')}" if "ALLOWED_HOSTS" in os.environ else f"http://127.0.0.1:{os.environ.get('PORT', 8000)}"
+    f"https://{ALLOWED_HOSTS[0].lstrip('.')}"
+    if "ALLOWED_HOSTS" in os.environ
+    else f"http://127.0.0.1:{os.environ.get('PORT', 8000)}"
 )
 
 
@@ -215,7 +218,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"scrub": {"()": "cmvig_site.logs.Scrub"}},
-    "formatters": {"plain": {"()": "cmvig_site.logs.PlainFormatter", "format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "plain": {"()": "cmvig_site.logs.PlainFormatter", "format": "%(asctime)s %(levelname)s %(name)s %(message)s"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["scrub"], "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "WARNING")},
     "loggers": {"django": {"handlers": [], "propagate": True}},

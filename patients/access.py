@@ -31,7 +31,7 @@ def patients_of(by: Membership | None) -> QuerySet[Patient]:
 
 def patient_for(by: Membership | None, patient_id: uuid.UUID) -> Patient:
     """One chart, or 404."""
-    return one(patients_of(by), pk=patient_id)
+    return one(patients_of(by).select_related("centre"), pk=patient_id)
 
 
 def transplant_for(by: Membership | None, transplant_id: uuid.UUID) -> Transplant:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from patients import facts, when
-from patients.models import ClosedReason, Patient, WeightMeasurement
+from patients.models import ClosedReason, Patient, Precaution, WeightMeasurement
 from patients.rules import age_years
 
 # How many look-alikes the banner names; the rest are counted.
@@ -48,8 +49,11 @@ class Banner:
         return when.local_day(self.weight.measured_at, self.zone) if self.weight else None
 
 
-def banner_of(patient: Patient, at: datetime) -> Banner:
-    """The banner of a patient at an instant, in three statements. Days are those of the patient's centre."""
+def banner_of(patient: Patient, at: datetime, answers: Iterable[Precaution] | None = None) -> Banner:
+    """The banner of a patient at an instant, in three statements; two where the page has read the live ``answers`` already.
+
+    Days are those of the patient's centre.
+    """
     zone = patient.centre.time_zone
     today = when.local_day(at, zone)
     closed_on = when.local_day(patient.closed_at, zone) if patient.closed_at else None
@@ -68,7 +72,7 @@ def banner_of(patient: Patient, at: datetime) -> Banner:
         allergy_state=patient.allergy_state,
         allergies=patient.allergies,
         name_alert=name_alert(patient),
-        precautions=tuple(facts.alerts_of(facts.live_answers(patient).values())),
+        precautions=tuple(facts.alerts_of(facts.live_answers(patient).values() if answers is None else answers)),
         closed_reason=patient.get_closed_reason_display() if patient.closed_reason else "",
         closed_on=closed_on,
         died=died,

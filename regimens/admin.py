@@ -163,7 +163,11 @@ def edited(request: HttpRequest, monograph: Monograph, form: Any) -> None:
     """One event for one press of Save, naming what was edited."""
     require(getattr(request, "membership", None), "edit_monograph")
     audit.event(
-        "edit_monograph_draft", by=request.membership, draft=monograph.pk, part=form.instance._meta.model_name, changed=form.changed_data
+        "edit_monograph_draft",
+        by=request.membership,
+        draft=monograph.pk,
+        part=form.instance._meta.model_name,
+        changed=form.changed_data,
     )
 
 
@@ -192,7 +196,15 @@ class MonographAdmin(DraftOnly, admin.ModelAdmin):
     ordering = ("-pk",)
     fields = ("title", "what_changed", "parts", "checks", "next_step")
     readonly_fields = ("parts", "checks", "next_step")
-    inlines = (LimitRows, SectionRows, StatementRows, ReactionRows, QuestionRows, ReasonRows)
+    # One part a page: all of them at once would be some 1,500 boxes.
+    parts_with_rows = {
+        "limits": ("Limits", LimitRows),
+        "texts": ("Texts", SectionRows),
+        "statements": ("Contraindications, risks, cautions and interactions", StatementRows),
+        "reactions": ("Reactions", ReactionRows),
+        "questions": ("Questions", QuestionRows),
+        "reasons": ("Reason lists", ReasonRows),
+    }
     change_list_template = "admin/monographs.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -209,13 +221,20 @@ class MonographAdmin(DraftOnly, admin.ModelAdmin):
             *super().get_urls(),
         ]
 
-    @admin.display(description="Product, dose tables and rates")
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """The rows of the part that was asked for; none on the version's own page."""
+        part = self.parts_with_rows.get(request.GET.get("part", ""))
+        return (part[1],) if part else ()
+
+    @admin.display(description="Parts")
     def parts(self, obj: Monograph) -> str:
-        """Links to the parts that have rows of their own."""
+        """Links to everything a version is made of."""
         rows: list[tuple[str, Any]] = [("product", obj.product)]
         rows += [("protocol", row) for row in obj.protocols.all()] + [("ratetable", row) for row in obj.rate_tables.all()]
         links = ((reverse(f"admin:regimens_{name}_change", args=[row.pk]), str(row)) for name, row in rows)
-        return format_html("<ul>{}</ul>", format_html_join("", '<li><a href="{}">{}</a></li>', links))
+        pages = ((f"?part={name}", title) for name, (title, _) in self.parts_with_rows.items())
+        items = format_html_join("", '<li><a href="{}">{}</a></li>', [*links, *pages])
+        return format_html("<ul>{}</ul>", items)
 
     @admin.display(description="Checks")
     def checks(self, obj: Monograph) -> str:

@@ -103,7 +103,9 @@ def build_course(
         built_by=by,
         built_at=at,
     )
-    audit.event("build_course", by=by, patient=patient, course=str(course.pk), protocol=protocol_code, monograph=monograph.version)
+    audit.event(
+        "build_course", by=by, patient=patient, course=str(course.pk), protocol=protocol_code, monograph=monograph.version
+    )
     try:
         with transaction.atomic():
             course.save(force_insert=True)
@@ -153,7 +155,9 @@ def _dose_row(course, item: planning.DraftDose, rows, weight, number: int, ceili
 def _check_order(order: OrderFacts, *, off_label: bool, by: Membership, at: datetime) -> None:
     prescriber = order.prescriber
     if prescriber.role != Role.PRESCRIBER or prescriber.centre_id != by.centre_id or prescriber.ended_at:
-        raise Refusal("not_a_prescriber", "An order is given by a prescriber of this centre.", source=ORDER_SOURCE, field="prescriber")
+        raise Refusal(
+            "not_a_prescriber", "An order is given by a prescriber of this centre.", source=ORDER_SOURCE, field="prescriber"
+        )
     if order.ordered_at > at:
         raise Refusal("order_in_future", "The order's time lies in the future.", source=ORDER_SOURCE, field="ordered_at")
     if order.mode not in Mode.values:
@@ -215,13 +219,19 @@ def verify_course(
     changed after it was shown (``shown_hash`` from :func:`plan_hash`); an off-label order without the prescriber's signature.
     """
     require(by, "verify")
-    course = Course.objects.select_for_update(of=("self",)).select_related("patient", "protocol", "monograph", "transplant").get(pk=course.pk)
+    course = (
+        Course.objects.select_for_update(of=("self",))
+        .select_related("patient", "protocol", "monograph", "transplant")
+        .get(pk=course.pk)
+    )
     doses = list(open_unsigned(course).select_for_update(of=("self",)))
     patient = course.patient
     if not doses or course.stopped_at:
         raise Refusal("nothing_to_verify", "No dose of this course waits for verification.")
     if any(dose.built_by_id == by.pk or dose.built_by.user_id == by.user_id for dose in doses):
-        raise Refusal("own_course", "You built this plan: another pharmacist verifies it.", source="Site policy: independent check")
+        raise Refusal(
+            "own_course", "You built this plan: another pharmacist verifies it.", source="Site policy: independent check"
+        )
     if not identity_matches(patient.mrn, patient.birth_on, mrn_tail, birth_year):
         raise Refusal(
             "wrong_identity",
@@ -242,7 +252,9 @@ def verify_course(
         )
     order = course.orders.get(superseded_at=None)
     if course.protocol.off_label and not order.signed_at:
-        raise Refusal("off_label_unsigned", "Off-label: the prescriber must sign the order first.", source="Site policy: off-label use")
+        raise Refusal(
+            "off_label_unsigned", "Off-label: the prescriber must sign the order first.", source="Site policy: off-label use"
+        )
     planning.check_may_plan(patient)
     audit.event("verify_course", by=by, patient=patient, course=str(course.pk), revision=course.revision, signed=shown_hash)
     for dose in doses:
@@ -260,7 +272,11 @@ def plan_hash(doses: Sequence[PlannedDose]) -> str:
 def recalculate_course(*, course: Course, weight: WeightMeasurement, by: Membership, at: datetime) -> Course:
     """A new, unsigned revision of every dose that is still to be given, at another weight. What was given stays as it is."""
     require(by, "build")
-    course = Course.objects.select_for_update(of=("self",)).select_related("patient__centre", "protocol", "monograph").get(pk=course.pk)
+    course = (
+        Course.objects.select_for_update(of=("self",))
+        .select_related("patient__centre", "protocol", "monograph")
+        .get(pk=course.pk)
+    )
     if course.stopped_at:
         raise Refusal("course_stopped", "This course is stopped.")
     planning.check_may_plan(course.patient)

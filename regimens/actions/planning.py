@@ -52,12 +52,16 @@ def published() -> Monograph:
     return monograph
 
 
-def anchor_of(transplant: Transplant, protocol_anchor: Anchor, first_dose_on: date | None, centre: Centre) -> schedule.CourseAnchor:
+def anchor_of(
+    transplant: Transplant, protocol_anchor: Anchor, first_dose_on: date | None, centre: Centre
+) -> schedule.CourseAnchor:
     """What the days are counted from; refused when a first-dose protocol has no date."""
     if protocol_anchor == Anchor.TRANSPLANT:
         return schedule.TransplantAnchor(transplant.reperfusion_at, transplant.zone_name, transplant.is_time_known)
     if first_dose_on is None:
-        raise Refusal("no_first_dose_date", "This protocol counts from its first dose: give the date of day 1.", field="first_dose_on")
+        raise Refusal(
+            "no_first_dose_date", "This protocol counts from its first dose: give the date of day 1.", field="first_dose_on"
+        )
     return schedule.FirstDoseAnchor(first_dose_on, centre.time_zone)
 
 
@@ -148,7 +152,9 @@ def check_may_plan(patient: Patient) -> None:
         answer = answers.get(kind)
         label = _label(kind)
         if answer is None:
-            raise Refusal("precaution_unanswered", f"Answer this first: {label}?", source="Monograph, Contraindications", field=kind)
+            raise Refusal(
+                "precaution_unanswered", f"Answer this first: {label}?", source="Monograph, Contraindications", field=kind
+            )
         if answer.answer != "absent" and not answer.released_at:
             stops = "is recorded" if answer.answer == "present" else "could not be ruled out"
             raise Refusal(

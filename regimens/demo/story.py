@@ -16,7 +16,10 @@ from regimens.demo.cast import Person
 from regimens.models import Course, PlannedDose
 
 LOT_EXPIRES_AFTER = timedelta(days=400)
-OFF_LABEL_REASON = {True: "Severe CMV pneumonitis, ganciclovir alone has failed", False: "Infant after heart transplant, 8-week course of the center"}
+OFF_LABEL_REASON = {
+    True: "Severe CMV pneumonitis, ganciclovir alone has failed",
+    False: "Infant after heart transplant, 8-week course of the center",
+}
 PROTOCOL = {"kidney": "kidney", "hsct": "hsct_pneumonitis"}
 
 
@@ -57,7 +60,10 @@ class Story:
     def _contraindicated(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         """IgA deficiency is recorded: planning stops until a prescriber releases it."""
         patients.answer_precautions(
-            patient=patient, answers={"iga_deficiency": ("present", "IgA below detection")}, by=self.staff["pharmacist1"], at=self.now
+            patient=patient,
+            answers={"iga_deficiency": ("present", "IgA below detection")},
+            by=self.staff["pharmacist1"],
+            at=self.now,
         )
 
     def _built(self, person: Person, patient: Patient, transplant: Transplant) -> None:
@@ -154,7 +160,9 @@ class Story:
 
     def _died(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         self._on_course(person, patient, transplant)
-        patients.close_patient(patient=patient, closed_reason="died", by=self.staff["prescriber1"], at=self.now - timedelta(days=1))
+        patients.close_patient(
+            patient=patient, closed_reason="died", by=self.staff["prescriber1"], at=self.now - timedelta(days=1)
+        )
 
     # --- Parts --------------------------------------------------------------------------------------------------------------
 
@@ -191,7 +199,7 @@ class Story:
             by=self.staff["nurse1"],
             at=at,
         )
-        patients.answer_precautions(patient=patient, answers={kind: ("absent", "") for kind in PrecautionKind.values}, by=by, at=at)
+        patients.answer_precautions(patient=patient, answers=dict.fromkeys(PrecautionKind.values, ("absent", "")), by=by, at=at)
         return patient
 
     def _build(self, person: Person, patient: Patient, transplant: Transplant, protocol_code: str = "") -> Course:
@@ -242,7 +250,11 @@ class Story:
         )
 
     def _doses(self, course: Course) -> list[PlannedDose]:
-        doses = list(course.doses.filter(settled_at=None).select_related("course__patient", "course__monograph", "course__protocol").order_by("number"))
+        doses = list(
+            course.doses.filter(settled_at=None)
+            .select_related("course__patient", "course__monograph", "course__protocol")
+            .order_by("number")
+        )
         for dose in doses:
             dose.course = course
         return doses
@@ -271,7 +283,11 @@ class Story:
             sheet_code=planning.sheet_code(dose),
             vials=[self._vial(dose, volume_ml)],
             vitals=[self._vitals(started_at - timedelta(minutes=5))],
-            reactions=[ReactionFacts(started_at + timedelta(minutes=40), reaction, False, "Slowed to the previous rate", "Resolved in 20 min")]
+            reactions=[
+                ReactionFacts(
+                    started_at + timedelta(minutes=40), reaction, False, "Slowed to the previous rate", "Resolved in 20 min"
+                )
+            ]
             if reaction
             else [],
             stopped_early_reason="" if part == 1 else "Line occluded, no other access",
@@ -284,7 +300,9 @@ class Story:
         """One lot for the whole dose, its rest thrown away."""
         vial_ml = planning.amount_of(dose).vial_ml
         expires_on = self.now.astimezone(self.zone).date() + LOT_EXPIRES_AFTER
-        return VialFacts(f"A21K{70 + dose.number}", expires_on.replace(day=1), given_ml, math.ceil(given_ml / vial_ml) * vial_ml - given_ml)
+        return VialFacts(
+            f"A21K{70 + dose.number}", expires_on.replace(day=1), given_ml, math.ceil(given_ml / vial_ml) * vial_ml - given_ml
+        )
 
     def _vitals(self, at: datetime) -> VitalsFacts:
         return VitalsFacts(at, "before", 118, 70, 82, Decimal("36.8"), 98)

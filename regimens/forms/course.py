@@ -28,7 +28,12 @@ class AmountField(forms.CharField):
         if not text:
             return None
         whole, _, part = text.partition(".")
-        if not (whole.isascii() and whole.isdigit() and len(whole) <= 6 and (not part or (part.isascii() and part.isdigit() and len(part) <= 2))):
+        if not (
+            whole.isascii()
+            and whole.isdigit()
+            and len(whole) <= 6
+            and (not part or (part.isascii() and part.isdigit() and len(part) <= 2))
+        ):
             raise forms.ValidationError(f"Write the amount in {self.unit} with digits, such as 10,500 or 937.5.")
         return Decimal(text.rstrip("."))
 
@@ -45,12 +50,21 @@ class BuildForm(forms.Form):
     order_number = forms.CharField(label="Order number", max_length=40, required=False)
     indication = forms.CharField(label="Indication", max_length=300)
     ceiling_mg_per_kg_per_h = AmountField(
-        label="Lower rate ceiling", unit="mg per kg per h", required=False, help_text="Only where the prescriber ordered one, such as for renal risk"
+        label="Lower rate ceiling",
+        unit="mg per kg per h",
+        required=False,
+        help_text="Only where the prescriber ordered one, such as for renal risk",
     )
     instructions = forms.CharField(label="Premedication and bedside orders", max_length=500, required=False)
 
     def __init__(
-        self, *args: Any, value: MonographValue, codes: list[str], centre: Centre, latest: WeightMeasurement | None, **kwargs: Any
+        self,
+        *args: Any,
+        value: MonographValue,
+        codes: list[str],
+        centre: Centre,
+        latest: WeightMeasurement | None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.value = value

@@ -163,9 +163,7 @@ class PlannedDose(models.Model):
         indexes = [
             # For the worklist: the open doses of one centre by closing instant. No parameter in the condition.
             Index(fields=["centre", "closes_at"], condition=Q(settled_at=None), name="open_doses_of_a_centre"),
-            Index(
-                fields=["centre", "built_at"], condition=Q(settled_at=None, verified_at=None), name="open_doses_to_verify"
-            ),
+            Index(fields=["centre", "built_at"], condition=Q(settled_at=None, verified_at=None), name="open_doses_to_verify"),
         ]
 
     def __str__(self) -> str:

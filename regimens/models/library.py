@@ -183,7 +183,9 @@ class ProtocolDose(Sourced):
         constraints = [
             UniqueConstraint(fields=["protocol", "code"], name="dose_code_is_unique_in_its_protocol"),
             CheckConstraint(condition=Q(mg_per_kg__gte=1, mg_per_kg__lte=500), name="dose_is_from_1_to_500_mg_per_kg"),
-            CheckConstraint(condition=Q(opens_days_before__lte=14, closes_days_after__lte=14), name="window_is_at_most_14_days"),
+            CheckConstraint(
+                condition=Q(opens_days_before__lte=14, closes_days_after__lte=14), name="window_is_at_most_14_days"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -289,7 +291,9 @@ class Statement(Sourced):
     position = models.PositiveSmallIntegerField(default=1)
     kind = models.CharField(
         max_length=20,
-        choices=[(k, k.replace("_", " ").capitalize()) for k in ("contraindication", "increased_risk", "caution", "interaction")],
+        choices=[
+            (k, k.replace("_", " ").capitalize()) for k in ("contraindication", "increased_risk", "caution", "interaction")
+        ],
     )
     code = models.SlugField(max_length=40)
     sentence = models.TextField()

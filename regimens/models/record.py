@@ -53,7 +53,9 @@ class Administration(models.Model):
         constraints = [
             UniqueConstraint(fields=["dose"], condition=Q(error_at=None), name="one_live_administration_per_dose"),
             CheckConstraint(condition=Q(started_at__lte=F("recorded_at")), name="infusion_does_not_start_in_the_future"),
-            CheckConstraint(condition=Q(ended_at=None) | Q(ended_at__gte=F("started_at")), name="infusion_ends_after_its_start"),
+            CheckConstraint(
+                condition=Q(ended_at=None) | Q(ended_at__gte=F("started_at")), name="infusion_ends_after_its_start"
+            ),
             CheckConstraint(condition=Q(ended_at=None) | Q(volume_ml__isnull=False), name="ended_infusion_has_a_volume"),
             CheckConstraint(condition=Q(volume_ml=None) | Q(volume_ml__gte=0), name="volume_given_is_not_negative"),
             CheckConstraint(
@@ -201,7 +203,5 @@ class MissedDoseDecision(models.Model):
     class Meta:
         constraints = [
             CheckConstraint(condition=Q(decision__in=Decision.values), name="decision_is_known"),
-            CheckConstraint(
-                condition=~Q(decision=Decision.GIVE_LATE) | Q(give_on__isnull=False), name="giving_late_has_a_day"
-            ),
+            CheckConstraint(condition=~Q(decision=Decision.GIVE_LATE) | Q(give_on__isnull=False), name="giving_late_has_a_day"),
         ]

@@ -56,7 +56,9 @@ def build(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
     return render(request, "regimens/build.html", context, status=422 if saving else 200)
 
 
-def _form(request: HttpRequest, transplant: Transplant, value: MonographValue, proposal: Any, latest: WeightMeasurement | None) -> BuildForm:
+def _form(
+    request: HttpRequest, transplant: Transplant, value: MonographValue, proposal: Any, latest: WeightMeasurement | None
+) -> BuildForm:
     codes = [proposal.protocol_code, *proposal.alternatives]
     given = {"value": value, "codes": codes, "centre": request.membership.centre, "latest": latest}
     if request.method == "POST":
@@ -79,7 +81,14 @@ def _preview(form: BuildForm, transplant: Transplant, value: MonographValue):
     data = form.cleaned_data
     if not data.get("protocol_code") or not data.get("weight_kg"):
         return None, None
-    return _draft(transplant, value, data["protocol_code"], data["weight_kg"], data.get("first_dose_on"), data.get("ceiling_mg_per_kg_per_h"))
+    return _draft(
+        transplant,
+        value,
+        data["protocol_code"],
+        data["weight_kg"],
+        data.get("first_dose_on"),
+        data.get("ceiling_mg_per_kg_per_h"),
+    )
 
 
 def _first_preview(form: BuildForm, transplant: Transplant, value: MonographValue, latest: WeightMeasurement | None):
@@ -128,7 +137,9 @@ def _save(request: HttpRequest, transplant: Transplant, form: BuildForm, proposa
         transplant=transplant,
         protocol_code=chosen,
         weight=weight,
-        choice_reason=proposal.reason if chosen == proposal.protocol_code else f"Chosen in the order; proposed was: {proposal.reason}"[:300],
+        choice_reason=proposal.reason
+        if chosen == proposal.protocol_code
+        else f"Chosen in the order; proposed was: {proposal.reason}"[:300],
         order=courses.OrderFacts(
             prescriber=data["prescriber"],
             ordered_at=data["ordered_at"],
@@ -148,7 +159,9 @@ def _save(request: HttpRequest, transplant: Transplant, form: BuildForm, proposa
 def _context(request, transplant, value, proposal, form, preview, refusal, now) -> dict:
     centre = request.membership.centre
     rows = dose_rows(preview.doses, centre.time_zone) if preview else []
-    group = screening.risk_group(donor_igg=transplant.donor_cmv_igg, recipient_igg=transplant.recipient_cmv_igg, organs=transplant.organs)
+    group = screening.risk_group(
+        donor_igg=transplant.donor_cmv_igg, recipient_igg=transplant.recipient_cmv_igg, organs=transplant.organs
+    )
     return patient_frame(request, transplant.patient, now) | {
         "transplant": transplant,
         "organs": transplant.organ_names,

@@ -41,13 +41,17 @@ def chart(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     by_dose = defaultdict(list)
     for infusion in infusions:
         by_dose[infusion.dose_id].append(infusion)
-    context = patient_frame(request, patient, now) | {
+    answers = list(patient.precautions.filter(superseded_at=None).select_related("recorded_by__user"))
+    context = patient_frame(request, patient, now, answers) | {
         "transplants": list(patient.transplants.order_by("-number")),
         "courses": [_course_view(request, course, doses, by_dose, latest, now) for course, doses in _courses(patient)],
         "infusions": infusions,
         "weights": weights,
-        "precautions": patient.precautions.filter(superseded_at=None).select_related("recorded_by__user"),
-        "may": {action: may(request.membership, action) for action in ("build", "record_transplant", "record_weight", "edit_patient")},
+        "precautions": answers,
+        "may": {
+            action: may(request.membership, action)
+            for action in ("build", "record_transplant", "record_weight", "edit_patient")
+        },
     }
     return render(request, "regimens/chart.html", context)
 
@@ -74,7 +78,9 @@ def _course_view(request, course: Course, doses: list[PlannedDose], by_dose, lat
         latest
         and open_doses
         and dosing.needs_recalculation(
-            planned_weight_kg=open_doses[0].weight_kg, latest_weight_kg=latest.weight_kg, percent=value.limit("weight_change_percent")
+            planned_weight_kg=open_doses[0].weight_kg,
+            latest_weight_kg=latest.weight_kg,
+            percent=value.limit("weight_change_percent"),
         )
     )
     newer = bool(latest and open_doses and latest.weight_kg != open_doses[0].weight_kg)
@@ -94,10 +100,7 @@ def _course_view(request, course: Course, doses: list[PlannedDose], by_dose, lat
 def _dose_line(request, dose: PlannedDose, administrations, zone: str, now: datetime) -> dict:
     facts = facts_of(dose, administrations)
     status = status_of(dose, now, administrations)
-    if status == Status.DUE and dose.overdue_at == dose.closes_at:
-        shown = "within_72_h"
-    else:
-        shown = status.value
+    shown = "within_72_h" if status == Status.DUE and dose.overdue_at == dose.closes_at else status.value
     live = next((a for a in administrations if a.error_at is None), None)
     return {
         "dose": dose,
@@ -159,7 +162,9 @@ def stop(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     form = StopForm(request.POST, reasons=reasons) if request.method == "POST" else StopForm(reasons=reasons)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
-        courses.stop_course(course=course, reason_code=data["reason_code"], reason=data["reason"], by=request.membership, at=timezone.now())
+        courses.stop_course(
+            course=course, reason_code=data["reason_code"], reason=data["reason"], by=request.membership, at=timezone.now()
+        )
         messages.success(request, "The course is stopped: nothing of it is due any more.")
         return redirect("chart", patient_id=course.patient_id)
     context = patient_frame(request, course.patient, timezone.now()) | {"course": course, "form": form}

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest
 
 from patients.banner import banner_of
-from patients.models import Patient
+from patients.models import Patient, Precaution
 
 
 def local_day(at: datetime, zone_name: str) -> date:
@@ -21,6 +21,11 @@ def local_today(request: HttpRequest, now: datetime) -> date:
     return local_day(now, request.membership.centre.time_zone)
 
 
-def patient_frame(request: HttpRequest, patient: Patient, now: datetime) -> dict:
-    """Context of a page about one patient: patient, banner, zone, now."""
-    return {"patient": patient, "banner": banner_of(patient, now), "zone": request.membership.centre.time_zone, "now": now}
+def patient_frame(request: HttpRequest, patient: Patient, now: datetime, answers: list[Precaution] | None = None) -> dict:
+    """Context of a page about one patient: patient, banner, zone, now. ``answers`` where the page has read them already."""
+    return {
+        "patient": patient,
+        "banner": banner_of(patient, now, answers),
+        "zone": request.membership.centre.time_zone,
+        "now": now,
+    }

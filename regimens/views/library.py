@@ -59,7 +59,9 @@ def _submitted(request: HttpRequest) -> list[Monograph]:
 def publish(request: HttpRequest, pk: int) -> HttpResponse:
     """What a submitted draft changes, value by value; another person than the editor publishes it, signed, or sends it back."""
     require(request.membership, "publish_monograph")
-    draft = get_object_or_404(Monograph.objects.select_related("based_on", "drafted_by__user"), pk=pk, state=Monograph.State.SUBMITTED)
+    draft = get_object_or_404(
+        Monograph.objects.select_related("based_on", "drafted_by__user"), pk=pk, state=Monograph.State.SUBMITTED
+    )
     value = draft.to_domain()
     form = SignForm(request.POST) if "publish" in request.POST else SignForm()
     back = SendBackForm(request.POST) if "send_back" in request.POST else SendBackForm()

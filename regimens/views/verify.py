@@ -84,14 +84,18 @@ def verify(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
             if refused.field:
                 (sign if refused.field == "password" else check).add_error(refused.field, refused.sentence)
     status = 422 if request.method == "POST" and not (agreed and "sign" not in request.POST) else 200
-    return render(request, "regimens/verify.html", _context(request, course, doses, check, sign, agreed, refusal), status=status)
+    return render(
+        request, "regimens/verify.html", _context(request, course, doses, check, sign, agreed, refusal), status=status
+    )
 
 
 def _agrees(course: Course, doses: list[PlannedDose], data: dict) -> bool:
     """Whether step 1 holds, so that the plan may be shown; refused where it does not, with the plan still hidden."""
     patient = course.patient
     if not identity_matches(patient.mrn, patient.birth_on, data["mrn_tail"], data["birth_year"]):
-        raise Refusal("wrong_identity", "The record number's end or the birth year do not belong to this patient.", field="mrn_tail")
+        raise Refusal(
+            "wrong_identity", "The record number's end or the birth year do not belong to this patient.", field="mrn_tail"
+        )
     if data["own_dose_mg"] != doses[0].dose_mg:
         raise Refusal(
             "own_dose_differs",
@@ -146,7 +150,7 @@ def _context(request, course, doses, check, sign, agreed, refusal) -> dict:
         "rows": rows,
         "own": own,
         "may_verify": may(request.membership, "verify") and not own,
-        "protocol_rows": [d for d in course.protocol.doses.all()],
+        "protocol_rows": list(course.protocol.doses.all()),
         "precautions": Precaution.objects.filter(patient=course.patient, superseded_at=None),
         "built_by": first.built_by.user.printed_name,
     }

@@ -1,6 +1,7 @@
 """The home page: what needs somebody now, most urgent first. Nothing on it is stored; it is right with no job running.
 
-Five statements whatever the rows: session, person with role, doses, infusions with plans to verify, counts. Values are written here, not in the template.
+Five statements whatever the rows: session, person with role, doses, infusions with plans to verify, counts. Values are written
+here, not in the template.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def worklist(request: HttpRequest) -> HttpResponse:
 
 def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] | None = None) -> list[dict]:
     """Doses of a centre that are missed, open, or open within 7 days: by closing instant, one more than a page."""
-    rows = PlannedDose.objects.filter(centre=centre, settled_at=None, closes_at__lt=now + AHEAD + WIDEST_WINDOW, opens_at__lt=now + AHEAD)
+    rows = PlannedDose.objects.filter(
+        centre=centre, settled_at=None, closes_at__lt=now + AHEAD + WIDEST_WINDOW, opens_at__lt=now + AHEAD
+    )
     # Nothing is due for somebody who died or was transferred (hazard H25); reopening the chart brings it back.
     rows = rows.filter(course__patient__closed_at=None)
     if after:
@@ -153,13 +156,17 @@ def _infusing_and_to_verify(centre: Centre) -> tuple[list[dict], list[dict]]:
     infusing = (
         Administration.objects.filter(centre=centre, ended_at=None, error_at=None)
         .annotate(kind=Value("infusing", CharField()), since=F("started_at"), what=F("dose__title"))
-        .values_list("kind", "pk", "patient__family_name", "patient__given_name", "patient__mrn", "patient__birth_on", "since", "what")
+        .values_list(
+            "kind", "pk", "patient__family_name", "patient__given_name", "patient__mrn", "patient__birth_on", "since", "what"
+        )
     )
     waiting = (
         Course.objects.filter(patient__centre=centre, stopped_at=None)
         .filter(Exists(PlannedDose.objects.filter(course=OuterRef("pk"), centre=centre, settled_at=None, verified_at=None)))
         .annotate(kind=Value("verify", CharField()), since=F("built_at"), what=F("protocol__title"))
-        .values_list("kind", "pk", "patient__family_name", "patient__given_name", "patient__mrn", "patient__birth_on", "since", "what")
+        .values_list(
+            "kind", "pk", "patient__family_name", "patient__given_name", "patient__mrn", "patient__birth_on", "since", "what"
+        )
     )
     rows = infusing.union(waiting, all=True).order_by("since")[: 2 * PAGE_ROWS]
     found: dict[str, list[dict]] = {"infusing": [], "verify": []}
@@ -200,7 +207,10 @@ def _counts(centre: Centre, now: datetime) -> dict[str, int]:
     """How many rows each group has in all, whatever page is shown; counted up to 1,000."""
     today = now.astimezone(ZoneInfo(centre.time_zone)).date()
     with connection.cursor() as cursor:
-        cursor.execute(COUNTS_SQL, {"centre": centre.pk, "now": now, "ahead": now + AHEAD, "horizon": now + AHEAD + WIDEST_WINDOW, "today": today})
+        cursor.execute(
+            COUNTS_SQL,
+            {"centre": centre.pk, "now": now, "ahead": now + AHEAD, "horizon": now + AHEAD + WIDEST_WINDOW, "today": today},
+        )
         values = cursor.fetchone()
     return dict(zip((code for code, _ in GROUPS), values, strict=True))
 

@@ -175,6 +175,10 @@ def test_a_draft_of_the_monograph_is_edited_in_the_admin_panel_and_published_by_
     page.get_by_label("What changed").fill("Week 12 of the kidney table raised to 60 mg per kg")
     picture(page, "admin-draft")
     page.get_by_role("button", name="Save and continue editing").click()
+    page.get_by_role("link", name="Limits", exact=True).click()
+    page.get_by_label("What changed").wait_for()
+    assert page.locator("input[value='max_rate_ml_per_h']").count() == 1
+    page.go_back()
     page.get_by_role("link", name="Kidney transplant", exact=True).click()
     row = page.locator("[id^=doses-]", has=page.locator("input[value=W12]")).first
     row.locator("[name$=-mg_per_kg]").fill("60")

@@ -36,7 +36,9 @@ def make_team(at: datetime = NOW) -> Team:
     )
 
 
-def make_recipient(team: Team, *, weight_kg: str = "70", at: datetime = NOW, answers: dict[str, str] | None = None, **facts: Any) -> Transplant:
+def make_recipient(
+    team: Team, *, weight_kg: str = "70", at: datetime = NOW, answers: dict[str, str] | None = None, **facts: Any
+) -> Transplant:
     """A kidney recipient, weighed and asked about precautions; the transplant."""
     patient = make_patient(by=team.builder, at=at)
     make_weight(patient, weight_kg, at=at)
@@ -50,7 +52,9 @@ def order_of(team: Team, at: datetime = NOW, **facts: Any) -> courses.OrderFacts
     return courses.OrderFacts(prescriber=team.prescriber, ordered_at=at - timedelta(minutes=30), **(given | facts))
 
 
-def make_course(team: Team, transplant: Transplant | None = None, *, protocol_code: str = "kidney", at: datetime = NOW, **facts: Any) -> Course:
+def make_course(
+    team: Team, transplant: Transplant | None = None, *, protocol_code: str = "kidney", at: datetime = NOW, **facts: Any
+) -> Course:
     """A course built and ordered, unsigned."""
     transplant = transplant or make_recipient(team, at=at)
     return courses.build_course(

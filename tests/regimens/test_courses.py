@@ -56,7 +56,9 @@ def test_a_contraindication_stops_planning_until_a_prescriber_releases_it(kind: 
     transplant = make_recipient(team, answers={kind: answer})
     with refused("contraindicated"):
         make_course(team, transplant)
-    actions.release_contraindication(patient=transplant.patient, kind=kind, reason="No anti-IgA found", by=team.prescriber, at=NOW)
+    actions.release_contraindication(
+        patient=transplant.patient, kind=kind, reason="No anti-IgA found", by=team.prescriber, at=NOW
+    )
     assert make_course(team, transplant).pk
 
 
@@ -119,7 +121,8 @@ def test_verifying_signs_every_live_dose_with_a_hash_of_its_content() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("dose_mg", Decimal("10499")), ("weight_kg", Decimal("70.1")), ("vials", 4), ("rate_table", "subsequent")]
+    ("field", "value"),
+    [("dose_mg", Decimal("10499")), ("weight_kg", Decimal("70.1")), ("vials", 4), ("rate_table", "subsequent")],
 )
 def test_one_changed_value_gives_another_hash(field: str, value: object) -> None:
     dose = doses_of(make_course(make_team()))[0]
@@ -166,7 +169,9 @@ def test_only_a_pharmacist_verifies() -> None:
 def test_recalculating_supersedes_what_is_left_and_needs_a_new_signature() -> None:
     team = make_team()
     course = verify(team, make_course(team))
-    newer = make_weight(course.patient, "80", at=NOW + timedelta(hours=1), measured_at=NOW + timedelta(minutes=30), reason="Fluid")
+    newer = make_weight(
+        course.patient, "80", at=NOW + timedelta(hours=1), measured_at=NOW + timedelta(minutes=30), reason="Fluid"
+    )
     course = courses.recalculate_course(course=course, weight=newer, by=team.builder, at=NOW + timedelta(hours=2))
     doses = doses_of(course)
     assert [dose.dose_mg for dose in doses] == [12000, 8000, 8000, 8000, 8000, 4000, 4000]

@@ -1,4 +1,4 @@
-"""The status in SQL and in Python are one rule: asked side by side over every hour of a window, each edge, six zones, across clock changes."""
+"""The status in SQL and in Python are one rule: asked side by side over every hour of a window and each edge, in six zones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def test_sql_and_python_agree_on_every_hour_and_edge(zone: str) -> None:
         moment += HOUR
     words = set()
     for moment in sorted(asked):
-        by_sql = dict(PlannedDose.objects.filter(course=course).annotate(word=open_status_sql(moment)).values_list("pk", "word"))
+        by_sql = dict(
+            PlannedDose.objects.filter(course=course).annotate(word=open_status_sql(moment)).values_list("pk", "word")
+        )
         by_python = {dose.pk: status_of(dose, moment).value for dose in doses}
         assert by_sql == by_python, moment
         words |= set(by_python.values())
