@@ -22,6 +22,9 @@ COMMANDS = {
     "test": Command("testing", "browser", "run every test, or those named: ./dev test [--full] [pytest arguments]"),
     "check": Command("check", "dev", "run every tool that reads the code: ruff, djade, mypy, import-linter, manage.py check"),
     "manage": Command("manage", "local", "run manage.py on the same database: ./dev manage COMMAND …"),
+    "drill": Command(
+        "drill", "local", "kill the site and its database while infusions are recorded, then count: ./dev drill crash"
+    ),
     "lock": Command("lock", "local", "write the hash-locked requirement files anew from pyproject.toml"),
 }
 

@@ -61,7 +61,7 @@ def _serve(stack: ExitStack) -> None:
     print("Preparing the database and the pages (the first time takes a minute)", flush=True)
     if failure := preparing.failure(preparing.prepare(PREPARATION, environment)):
         raise Problem(failure)
-    web = _gunicorn(environment)
+    web = web_server(environment, port())
     stack.callback(stop, web, signal.SIGTERM, patience_s=GRACEFUL_STOP_S + 5)
     _wait_until_healthy(web)
     print(_accounts(state / "demo-accounts.json"))
@@ -69,9 +69,10 @@ def _serve(stack: ExitStack) -> None:
     _watch(web, server)
 
 
-def _gunicorn(environment: dict[str, str]) -> subprocess.Popen:
+def web_server(environment: dict[str, str], on_port: int) -> subprocess.Popen:
+    """The site's own server, in a session of its own: two processes that serve, and the one that started them."""
     options = {
-        "--bind": f"{HOST}:{port()}",
+        "--bind": f"{HOST}:{on_port}",
         "--chdir": str(project.ROOT),
         "--graceful-timeout": str(GRACEFUL_STOP_S),
         "--log-level": "warning",

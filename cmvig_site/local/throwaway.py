@@ -1,4 +1,4 @@
-"""A server for one run of the tests: in a temporary directory, without waiting for the disk, gone afterwards."""
+"""A server for one run of the tests or the drill: in a temporary directory, gone afterwards."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ ABANDONED_AFTER_S = 3600
 
 
 @contextmanager
-def throwaway_server() -> Iterator[Server]:
-    """Start one, and remove it and its data at the end. What an earlier, killed run left behind is removed as well."""
+def throwaway_server(*, durable: bool = False) -> Iterator[Server]:
+    """Start one, and remove it and its data at the end. What an earlier, killed run left behind is removed as well.
+
+    It does not wait for the disk, as the tests need it, unless it is to be `durable` as a hospital's is.
+    """
     _sweep()
     state = Path(tempfile.mkdtemp(prefix=PREFIX))
     if os.geteuid() == 0:
         state.chmod(0o711)  # the server's account passes through; see placement.py
-    server = Server(state, throwaway=True)
+    server = Server(state, throwaway=not durable)
     elsewhere = None
     try:
         with server:
