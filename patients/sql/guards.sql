@@ -164,3 +164,15 @@ call audit.guard('regimens_monograph', 'submitted_monograph_is_not_edited', 'upd
   old.state = 'submitted' and new.state in ('submitted', 'published') and (new.title, new.what_changed) is distinct from (old.title, old.what_changed) $$);
 call audit.guard_by('regimens_monograph', 'publisher_is_another_person', 'insert or update of state, published_by_id, drafted_by_id',
   $$new.state in ('published', 'retired') and new.published_by_id is not null and new.drafted_by_id is not null$$, 'publisher_differs');
+
+-- Foreign keys are checked with their statement, as Django's deferred ones are not. At commit a check could wait for a row that
+-- somebody else has locked, while it holds the chain's lock that they wait for: a deadlock. So the chain's lock is the last one.
+do $$
+declare
+  key record;
+begin
+  for key in select conrelid::regclass as tbl, conname from pg_constraint
+              where contype = 'f' and condeferred and connamespace = 'public'::regnamespace loop
+    execute format('alter table %s alter constraint %I deferrable initially immediate', key.tbl, key.conname);
+  end loop;
+end $$;

@@ -17,7 +17,7 @@ from patients import checks
 from patients.models import RowChange
 from patients.roles import Role
 from regimens.actions import library
-from tests.factories import NOW, make_member, make_patient
+from tests.factories import NOW, make_member, make_patient, make_weight
 from tests.patients.test_audit_chain import verify_audit
 
 SAFE = {
@@ -211,3 +211,16 @@ def test_an_edit_and_a_submission_of_one_draft_wait_for_each_other(committed_db,
 def test_the_environment_names_the_two_roles():
     app, owner = (conninfo_to_dict(os.environ[name])["user"] for name in ("DATABASE_URL", "DATABASE_OWNER_URL"))
     assert app != owner
+
+
+def test_nothing_waits_for_a_row_once_the_chain_is_locked(committed_db):
+    weight = make_weight(make_patient())
+    again = "insert into patients_weightmeasurement (patient_id, weight_kg, measured_at, method, reason, recorded_by_id, recorded_at,"
+    again += " error_reason) select patient_id, weight_kg, measured_at, method, reason, recorded_by_id, recorded_at, ''"
+    with psycopg.connect(committed_db.url) as one, psycopg.connect(committed_db.url) as other:
+        assert one.execute("select count(*) from pg_constraint where contype = 'f' and condeferred").fetchone() == (0,)
+        one.execute(again + " from patients_weightmeasurement where id = %s", [weight.pk])
+        # The person is held from the statement on. Held only from the commit on, the two commits could wait for each other.
+        other.execute("set lock_timeout to '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute("select from patients_membership where id = %s for update", [weight.recorded_by_id])
