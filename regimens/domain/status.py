@@ -130,7 +130,7 @@ def explain(facts: DoseFacts, at: datetime, zone_name: str) -> Derivation:
         return Derivation((("R-STAT-1", "{}: a fact on record, whatever the time", (_spoken(found),), SITE_POLICY),))
     if found in (Status.HELD, Status.PASSED_ON_HOLD):
         return Derivation((("R-STAT-4", "{}: on hold since {}", (_spoken(found), (facts.held_at, zone_name)), SITE_POLICY),))
-    if found is Status.DUE and guards.instant(at, "at") >= facts.closes_at:
+    if found is Status.DUE and at >= facts.closes_at:
         return Derivation((("R-STAT-5", "due: to be given late until {}", ((facts.reopened_until, zone_name),), SITE_POLICY),))
     edges = ((facts.opens_at, zone_name), (overdue_from(facts), zone_name), (facts.closes_at, zone_name))
     parts: tuple[Part, ...] = (("R-STAT-2", "{}: opens {}, overdue from {}, closes {}", (_spoken(found), *edges), SITE_POLICY),)

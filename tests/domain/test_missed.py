@@ -326,6 +326,9 @@ def test_a_settled_dose_is_no_longer_next() -> None:
     assert option.next_code == "W6"
     assert pushed_opening(WINDOWS[3], day(20)) == WINDOWS[3].opens_at
     assert latest_day_keeping_next(WINDOWS[3]) == DAY_0 + timedelta(days=38)
+    assert latest_day_keeping_next(replace(WINDOWS[3], min_interval_hours=25)) == DAY_0 + timedelta(
+        days=43
+    )  # part of a day is a day
 
 
 def test_the_dose_itself_is_not_its_own_last_dose() -> None:
