@@ -32,6 +32,7 @@ from cmvig_site.local.serve import web_server
 from cmvig_site.local.throwaway import throwaway_server
 
 NURSES = 8
+SITE_LOG = "site.log"
 WHOLE_SITE_EVERY = 10  # else one of its serving processes
 LONGEST_WAIT_BEFORE_KILL_S = 0.3
 MOST_UNDER_WAY = 2 * NURSES
@@ -94,7 +95,7 @@ class Drill:
     def _kill_site(self) -> None:
         serving = _descendants(self.web.pid)[1:]
         if serving and self.killed % WHOLE_SITE_EVERY:
-            _kill(random.choice(serving) for _ in range(1))  # noqa: S311
+            _kill([random.choice(serving)])  # noqa: S311
         else:
             os.killpg(self.web.pid, signal.SIGKILL)  # a session that we began: its leader and all it started
             self.web.wait()
@@ -112,7 +113,7 @@ class Drill:
     def _keep_site_alive(self) -> None:
         """Its own service manager: what was killed is started again."""
         if self.web.poll() is not None:
-            self.web = web_server(self.environment, self.work.port)
+            self.web = _start_site(self.environment, self.work.port, self.server.state)
 
     def _progress(self) -> None:
         if (self.killed + self.db_killed) % 23 == 0:
@@ -133,16 +134,32 @@ def main(arguments: list[str]) -> int:
                 raise Problem(failure)
         facts = _patients(asked.logs, environment)
         work = Work(facts, _free_port())
-        web = web_server(environment, work.port)
+        web = _start_site(environment, work.port, server.state)
         drill = Drill(asked.kills, asked.db_kills, asked.logs, deadline, server, environment, work, web, doses=facts["doses"])
         stack.callback(lambda: stop(drill.web, signal.SIGTERM, patience_s=15))
         nurses = [Nurse(work, account) for account in facts["accounts"]]
         stack.callback(_end, work, nurses)
+        _wait_until_answering(web, work.port, server.state)
         for nurse in nurses:
             nurse.start()
         drill.run()
         _end(work, nurses)
         return _report(drill, asked)
+
+
+def _start_site(environment: dict[str, str], port: int, state: Path) -> subprocess.Popen:
+    """The site's server; what it says, much of it about killed connections, goes to a file beside the data."""
+    with os.fdopen(os.open(state / SITE_LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)) as log:
+        return web_server(environment, port, log=log.fileno())
+
+
+def _wait_until_answering(web: subprocess.Popen, port: int, state: Path) -> None:
+    while True:
+        with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            return
+        if web.poll() is not None:
+            raise Problem(f"The site did not start:\n{(state / SITE_LOG).read_text()}")
+        time.sleep(LOOK_AGAIN_S)
 
 
 def _report(drill: Drill, asked: argparse.Namespace) -> int:
@@ -181,7 +198,6 @@ def _environment(server: Server) -> dict[str, str]:
         ALLOWED_HOSTS=HOST,
         DEBUG="",
         EMAIL_URL="",
-        LOG_LEVEL="CRITICAL",  # every killed connection would be a traceback
     )
 
 

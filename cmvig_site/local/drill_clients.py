@@ -19,8 +19,9 @@ from cmvig_site.local.ports import HOST
 
 ANSWER_WITHIN_S = 30
 AGAIN_AFTER_S = 0.1
+REFUSALS = (403, 404, 409, 422)  # asking again would not change these; a session cut off in a crash is 400
 VITALS = 12
-VIALS = 3
+VIALS = 5  # each of a lot of its own, and none above the 50 mL of a vial
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 RECORD = re.compile(r"^/infusions/([0-9a-f-]{36})/$")
 
@@ -72,7 +73,7 @@ class Nurse(threading.Thread):
             if isinstance(answer, uuid.UUID):
                 self.work.acknowledged.append(Acknowledged(token, uuid.UUID(dose["dose"]), answer))
                 return
-            if isinstance(answer, int):  # an answer, and not the record: asking again would not change it
+            if isinstance(answer, int):
                 self.work.refused[answer] += 1
                 return
             self.work.retried[answer] += 1
@@ -96,7 +97,7 @@ class Nurse(threading.Thread):
         if status == http.client.FOUND:
             record = RECORD.match(location)
             return uuid.UUID(record[1]) if record else self._sign_in()
-        return f"answer {status}" if status >= http.client.INTERNAL_SERVER_ERROR else status
+        return status if status in REFUSALS else f"answer {status}"
 
     def _sign_in(self) -> str:
         """Sign in; the request that needed it is then made again."""

@@ -69,8 +69,11 @@ def _serve(stack: ExitStack) -> None:
     _watch(web, server)
 
 
-def web_server(environment: dict[str, str], on_port: int) -> subprocess.Popen:
-    """The site's own server, in a session of its own: two processes that serve, and the one that started them."""
+def web_server(environment: dict[str, str], on_port: int, *, log: int | None = None) -> subprocess.Popen:
+    """The site's own server, in a session of its own: two processes that serve, and the one that started them.
+
+    What it says goes to our standard error, or to the file descriptor `log`.
+    """
     options = {
         "--bind": f"{HOST}:{on_port}",
         "--chdir": str(project.ROOT),
@@ -87,6 +90,7 @@ def web_server(environment: dict[str, str], on_port: int) -> subprocess.Popen:
         command,
         env=environment,
         stdin=subprocess.DEVNULL,
+        stderr=log,
         start_new_session=True,  # Ctrl-C in the terminal reaches us alone
         preexec_fn=dies_with_us(signal.SIGTERM),
     )
