@@ -36,4 +36,4 @@ def patient_for(by: Membership | None, patient_id: uuid.UUID) -> Patient:
 
 def transplant_for(by: Membership | None, transplant_id: uuid.UUID) -> Transplant:
     """One transplant with its patient, or 404."""
-    return one(Transplant.objects.select_related("patient").filter(patient__in=patients_of(by)), pk=transplant_id)
+    return one(Transplant.objects.select_related("patient__centre").filter(patient__in=patients_of(by)), pk=transplant_id)

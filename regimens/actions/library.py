@@ -18,6 +18,7 @@ from patients import audit
 from patients.models import Membership
 from patients.refusal import Refusal
 from patients.roles import Role, require
+from patients.rules import SHIPPED, WeightLimits
 from regimens.domain import library_file
 from regimens.domain import monograph as domain
 from regimens.domain.library_checks import problems
@@ -37,6 +38,23 @@ def checksum(value: domain.Monograph) -> str:
 def published() -> Monograph | None:
     """The version in force, or None before the first publication."""
     return Monograph.objects.filter(state=Monograph.State.PUBLISHED).first()
+
+
+def weight_limits() -> WeightLimits:
+    """The limits for weights that the published monograph gives; the shipped ones before there is any."""
+    current = published()
+    if current is None:
+        return SHIPPED
+    value = current.to_domain()
+    return replace(
+        SHIPPED,
+        min_kg=value.limit("weight_min_kg").value,
+        max_kg=value.limit("weight_max_kg").value,
+        two_decimals_below_kg=value.limit("weight_two_decimals_below_kg").value,
+        change_percent=value.limit("weight_change_percent").value,
+        stale_days_first=int(value.limit("weight_stale_days_first").value),
+        stale_days_later=int(value.limit("weight_stale_days_later").value),
+    )
 
 
 @transaction.atomic

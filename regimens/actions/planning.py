@@ -143,11 +143,12 @@ def infusion_plan_of(dose: PlannedDose, table_code: str | None = None) -> infusi
     )
 
 
-def check_may_plan(patient: Patient) -> None:
-    """Refused while the patient is closed, a stopping question is unanswered, or a contraindication is not released."""
+def check_may_plan(patient: Patient) -> list[Precaution]:
+    """The live answers about risk. Refused while the patient is closed, a stopping question is unanswered, or a contraindication is not released."""
     if patient.closed_at:
         raise Refusal("patient_closed", f"Nothing can be planned: {patient.get_closed_reason_display().lower()}.")
-    answers = {p.kind: p for p in Precaution.objects.filter(patient=patient, superseded_at=None)}
+    live = list(Precaution.objects.filter(patient=patient, superseded_at=None))
+    answers = {row.kind: row for row in live}
     for kind in STOPPING_PRECAUTIONS:
         answer = answers.get(kind)
         label = _label(kind)
@@ -163,6 +164,7 @@ def check_may_plan(patient: Patient) -> None:
                 source="Monograph, Contraindications",
                 field=kind,
             )
+    return live
 
 
 def _label(kind: str) -> str:

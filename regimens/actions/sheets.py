@@ -173,14 +173,7 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
         ),
         zone=f"{zone.rsplit('/', 1)[-1].replace('_', ' ')} time",
         sources=_sources(dose, value),
-        verification=data.Verification(
-            dose.verified_by.user.printed_name,
-            dose.verified_by.get_role_display(),
-            wall_text(dose.verified_at, zone),
-            "verified the plan",
-        )
-        if dose.verified_at
-        else None,
+        verification=_verification(dose, zone),
         off_label=f"{order.off_label_reason} Ordered by {order.prescriber.user.printed_name}."
         if course.protocol.off_label
         else "",
@@ -207,6 +200,16 @@ def _banner(dose: PlannedDose, at: datetime) -> data.Banner:
         allergy_state=data.AllergyState(patient.get_allergy_state_display()),
         allergies=(patient.allergies,) if patient.allergies else (),
         name_alert=name_alert(patient),
+    )
+
+
+def _verification(dose: PlannedDose, zone: str) -> data.Verification | None:
+    """Who signed the plan; None makes the sheet a draft."""
+    if dose.verified_by is None or dose.verified_at is None:
+        return None
+    by = dose.verified_by
+    return data.Verification(
+        by.user.printed_name, by.get_role_display(), wall_text(dose.verified_at, zone), "verified the plan"
     )
 
 
@@ -254,7 +257,7 @@ def _vitals(plan) -> tuple[data.VitalsMoment, ...]:
     )
 
 
-def _sources(dose: PlannedDose, value) -> Sequence[str]:
+def _sources(dose: PlannedDose, value) -> tuple[str, ...]:
     protocol = value.protocol(dose.course.protocol.code)
     row = protocol.dose(dose.protocol_dose.code)
     found = {f"Dose {row.source.ref}": None, f"Cap {protocol.cap_source.ref}": None}

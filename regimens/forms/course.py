@@ -75,7 +75,10 @@ class BuildForm(forms.Form):
         self.fields["prescriber"].queryset = Membership.objects.filter(
             centre=centre, role=Role.PRESCRIBER, ended_at=None
         ).select_related("user")
-        self.fields["prescriber"].label_from_instance = lambda member: member.user.printed_name
+        # Read once: for the choices, and for the page to choose the only one.
+        self.prescribers = list(self.fields["prescriber"].queryset)
+        names = [(member.pk, member.user.printed_name) for member in self.prescribers]
+        self.fields["prescriber"].choices = [("", "Choose…"), *names]
         if any(value.protocol(code).anchor == Anchor.FIRST_DOSE for code in codes):
             self.fields["first_dose_on"] = DayField(label="Day 1, date of the first dose", required=False)
         if any(value.protocol(code).off_label for code in codes):

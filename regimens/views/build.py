@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import date
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +16,7 @@ from django.utils import timezone
 from patients import actions as patient_actions
 from patients import rules
 from patients.access import transplant_for
-from patients.models import Transplant, WeightMeasurement
+from patients.models import Precaution, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import require
 from regimens.actions import courses, planning
@@ -32,8 +33,9 @@ def build(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
     transplant = transplant_for(request.membership, transplant_id)
     require(request.membership, "build")
     now = timezone.now()
-    planning.check_may_plan(transplant.patient)
-    value = planning.published().to_domain()
+    answers = planning.check_may_plan(transplant.patient)
+    monograph = planning.published()
+    value = monograph.to_domain()
     proposal = screening.propose_protocol(
         organs=transplant.organs, age=rules.age_years(transplant.patient.birth_on, local_today(request, now)), monograph=value
     )
@@ -50,7 +52,8 @@ def build(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, f"Plan saved with {course.doses.count()} doses. Another pharmacist verifies it.")
             return redirect("chart", patient_id=transplant.patient_id)
-    context = _context(request, transplant, value, proposal, form, preview, refusal, now) | {"saving": saving}
+    context = _context(request, transplant, value, proposal, form, preview, answers, now)
+    context |= {"saving": saving, "refusal": refusal, "monograph": monograph}
     if request.htmx and not saving:
         return render(request, "regimens/_build_preview.html", context)
     return render(request, "regimens/build.html", context, status=422 if saving else 200)
@@ -69,9 +72,8 @@ def _form(
     if latest:
         initial |= {"weight_kg": latest.weight_kg, "weight_measured_at": latest.measured_at, "weight_method": latest.method}
     form = BuildForm(initial=initial, **given)
-    prescribers = list(form.fields["prescriber"].queryset[:2])
-    if len(prescribers) == 1:
-        form.initial["prescriber"] = prescribers[0]
+    if len(form.prescribers) == 1:
+        form.initial["prescriber"] = form.prescribers[0].pk
     return form
 
 
@@ -156,13 +158,13 @@ def _save(request: HttpRequest, transplant: Transplant, form: BuildForm, proposa
     )
 
 
-def _context(request, transplant, value, proposal, form, preview, refusal, now) -> dict:
+def _context(request, transplant, value, proposal, form, preview, answers: list[Precaution], now) -> dict:
     centre = request.membership.centre
     rows = dose_rows(preview.doses, centre.time_zone) if preview else []
     group = screening.risk_group(
         donor_igg=transplant.donor_cmv_igg, recipient_igg=transplant.recipient_cmv_igg, organs=transplant.organs
     )
-    return patient_frame(request, transplant.patient, now) | {
+    return patient_frame(request, transplant.patient, now, answers) | {
         "transplant": transplant,
         "organs": transplant.organ_names,
         "zone": centre.time_zone,
@@ -171,17 +173,14 @@ def _context(request, transplant, value, proposal, form, preview, refusal, now) 
         "form": form,
         "rows": rows,
         "totals": totals(preview) if preview else None,
-        "refusal": refusal,
-        "cautions": screening_notes(transplant, value, now, centre.time_zone),
-        "monograph": planning.published(),
+        "cautions": screening_notes(transplant, value, answers, local_day(now, centre.time_zone)),
         "chart_url": reverse("chart", args=[transplant.patient_id]),
     }
 
 
-def screening_notes(transplant: Transplant, value: MonographValue, now, zone_name: str):
+def screening_notes(transplant: Transplant, value: MonographValue, answers: list[Precaution], today: date):
     """What the monograph asks to be seen once before the order: cautions and notes, never a stop (those refused the page)."""
-    patient = transplant.patient
-    present = {p.kind for p in patient.precautions.filter(superseded_at=None, answer="present")}
+    present = {row.kind for row in answers if row.answer == "present"}
     findings = screening.screen(
         monograph=value,
         precautions=sorted(present & {statement.code for statement in value.statements}),
@@ -189,8 +188,8 @@ def screening_notes(transplant: Transplant, value: MonographValue, now, zone_nam
         donor_igg=transplant.donor_cmv_igg,
         recipient_igg=transplant.recipient_cmv_igg,
         has_antiviral=transplant.antiviral not in ("not_recorded", "none"),
-        born_on=patient.birth_on,
-        on=local_day(now, zone_name),
+        born_on=transplant.patient.birth_on,
+        on=today,
     ).findings
     return [finding for finding in findings if finding.level != "stop"]
 

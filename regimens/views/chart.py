@@ -13,7 +13,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from patients import audit
+from patients import audit, facts
 from patients.access import patient_for
 from patients.roles import may, require
 from regimens.access import course_for, dose_for
@@ -22,7 +22,7 @@ from regimens.domain import dosing
 from regimens.domain.status import NEEDS_DECISION, STARTABLE, Status
 from regimens.forms.course import SignForm, StopForm
 from regimens.models import Administration, Course, PlannedDose
-from regimens.models.status import facts_of, status_of
+from regimens.models.status import status_of
 from regimens.sheets import fonts
 from regimens.templatetags import display
 from regimens.views.frame import patient_frame
@@ -36,7 +36,9 @@ def chart(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     now = timezone.now()
     audit.event("read_chart", by=request.membership, patient=patient)
     infusions = _infusions(patient)
-    weights = list(patient.weights.select_related("recorded_by__user").order_by("-measured_at")[:20])
+    recorded = patient.weights.select_related("recorded_by__user").order_by("-measured_at")[:20]
+    # A weight that waits for a second, independent measurement is not shown: whoever measures next must not know it.
+    weights = [weight for weight in recorded if not facts.is_held(weight)]
     latest = next((weight for weight in weights if not weight.error_at), None)
     by_dose = defaultdict(list)
     for infusion in infusions:
@@ -98,7 +100,6 @@ def _course_view(request, course: Course, doses: list[PlannedDose], by_dose, lat
 
 
 def _dose_line(request, dose: PlannedDose, administrations, zone: str, now: datetime) -> dict:
-    facts = facts_of(dose, administrations)
     status = status_of(dose, now, administrations)
     shown = "within_72_h" if status == Status.DUE and dose.overdue_at == dose.closes_at else status.value
     live = next((a for a in administrations if a.error_at is None), None)
@@ -110,7 +111,6 @@ def _dose_line(request, dose: PlannedDose, administrations, zone: str, now: date
         "infusion": live,
         "needs_decision": status in NEEDS_DECISION and status != Status.DISPUTED and not dose.settled_at,
         "startable": status in STARTABLE and bool(dose.verified_at) and may(request.membership, "log_infusion"),
-        "facts": facts,
     }
 
 

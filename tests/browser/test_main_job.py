@@ -166,6 +166,7 @@ def test_a_draft_of_the_monograph_is_edited_in_the_admin_panel_and_published_by_
     editor = make_member(Role.MONOGRAPH_EDITOR, centre=centre, given="Ana", family="Ruiz")
     pharmacist = make_member(Role.PHARMACIST, centre=centre)
     page = new_page()
+    page.set_default_timeout(30_000)  # Django's own admin pages are long
     page.goto("/sign-in/")
     page.locator("[name=username]").fill(editor.user.username)
     page.locator("[name=password]").fill(PASSWORD)
@@ -180,8 +181,8 @@ def test_a_draft_of_the_monograph_is_edited_in_the_admin_panel_and_published_by_
     assert page.locator("input[value='max_rate_ml_per_h']").count() == 1
     page.go_back()
     page.get_by_role("link", name="Kidney transplant", exact=True).click()
-    row = page.locator("[id^=doses-]", has=page.locator("input[value=W12]")).first
-    row.locator("[name$=-mg_per_kg]").fill("60")
+    code = page.locator("input[value=W12]").get_attribute("name") or ""
+    page.locator(f"[name={code.replace('-code', '-mg_per_kg')}]").fill("60")
     picture(page, "admin-protocol")
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("link", name="Submit for publication").click()
