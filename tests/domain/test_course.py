@@ -6,7 +6,7 @@ import ast
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, localcontext
 from pathlib import Path
 
@@ -46,6 +46,12 @@ def test_the_first_dose_takes_the_initial_table_and_the_others_the_subsequent() 
     assert [row.table_code for row in course()] == ["initial", *["subsequent"] * 6]
     assert [row.infusion.table_code for row in course()] == [row.table_code for row in course()]
     assert [row.table_code for row in course(had_cmv_ig_before=True)] == ["subsequent"] * 7
+
+
+def test_every_dose_of_a_course_has_the_vial_clock_of_the_monograph() -> None:
+    assert {(row.infusion.begin_within, row.infusion.must_finish_after_entry) for row in course()} == {
+        (timedelta(hours=6), timedelta(hours=12))
+    }
 
 
 def test_a_gap_over_the_limit_in_a_protocol_goes_back_to_the_initial_table() -> None:

@@ -304,6 +304,27 @@ def test_the_rolling_load_is_taken_at_the_start_considered() -> None:
     assert (option.days_since_last, option.days_to_next) == (22, 6)
 
 
+def test_a_dose_leaves_the_28_days_by_the_start_considered_not_by_the_hour_of_asking() -> None:
+    option = late(case("W4", given("W0", 1, 10500), given("W2", 14)), day(28), day(30))
+    assert option.mg_per_kg_in_28_days == 200
+
+
+def test_a_late_start_just_seven_days_before_the_next_window_shuts_leaves_it_nothing() -> None:
+    shuts = WINDOWS[2].closes_at - timedelta(days=7)
+    assert "Leaves W4 no time inside its window." in late(case(), day(20), shuts).reasons_against
+    assert "Leaves W4 no time inside its window." not in late(case(), day(20), shuts - timedelta(minutes=1)).reasons_against
+
+
+def test_a_dose_that_was_begun_has_not_been_overtaken_by_itself() -> None:
+    about = case("W2", given("W0", 1, 10500), given("W2", 14, 3000), given_mg=Decimal(3000))
+    assert not any("started since" in text for text in late(about, day(15)).reasons_against)
+
+
+def test_a_shift_keeps_the_interval_of_the_dose_that_comes_next() -> None:
+    tight = tuple(replace(window, min_interval_hours=24 * 13 if window.code == "W4" else 168) for window in WINDOWS)
+    assert shift(case(allows_shift=True, windows=tight), day(20)).next_opens_at == day(33)
+
+
 def test_a_start_in_the_past_is_refused_as_a_plan() -> None:
     with pytest.raises(Refused) as refusal:
         options(case(), at=day(20), monograph=MONOGRAPH, give_at=day(19))

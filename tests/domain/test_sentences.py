@@ -16,6 +16,7 @@ import pytest
 
 from regimens.domain import (
     clock,
+    course,
     dosing,
     guards,
     infusion,
@@ -126,6 +127,18 @@ def with_doses(about: missed.Case, **codes: int) -> missed.Case:
     )
 
 
+def whole(**options: object) -> tuple[course.CourseRow, ...]:
+    base: dict[str, object] = {
+        "protocol": KIDNEY,
+        "anchor": ANCHOR,
+        "centre_zone": NY,
+        "weight_kg": D(70),
+        "monograph": MONOGRAPH,
+    }
+    return course.plan_course(**{**base, **options})  # type: ignore[arg-type]
+
+
+THIN = replace(MONOGRAPH, product=replace(MONOGRAPH.product, concentration_mg_per_ml=D(70)))
 LIMIT = MONOGRAPH.limit("begin_within_h")
 PERCENT = MONOGRAPH.limit("weight_change_percent")
 REFUSALS: dict[str, Callable[[], object]] = {
@@ -180,6 +193,9 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "ceiling": lambda: plan(ceiling_mg_per_kg_per_h=D(0)),
     "begin": lambda: plan(begin_within_h=D(7)),
     "finish": lambda: plan(finish_within_h=D(13)),
+    "course increment": lambda: whole(pump_increment_ml_per_h=D(0)),
+    "course ceiling": lambda: whole(ceiling_mg_per_kg_per_h=D(0)),
+    "course weight": lambda: whole(weight_kg=D("1.9")),
     "no end": lambda: infusion.plan_infusion(
         dose=amount(), table=replace(INITIAL, steps=INITIAL.steps[:1]), monograph=MONOGRAPH
     ),
@@ -250,6 +266,12 @@ WORKINGS: dict[str, Callable[[], object]] = {
     "no interval": lambda: intervals.check_interval(starts_at=AT, previous_started_at=None, min_interval_hours=18).working,
     "amount": lambda: amount().working,
     "amount with decimals": lambda: amount("62.5", "3.25").working,
+    "amount at another concentration": lambda: amount("100", "3.2", of=THIN).working,
+    "infusion at another concentration": lambda: (
+        infusion.plan_infusion(
+            dose=amount(kg="71", of=THIN), table=INITIAL, monograph=THIN, ceiling_mg_per_kg_per_h=D("31.3")
+        ).working
+    ),
     "amount of two rows": lambda: (
         dosing.dose_for(protocol=KIDNEY, row=KIDNEY.doses[5], weight_kg=D(70), monograph=MONOGRAPH).working
     ),
