@@ -7,11 +7,13 @@ import uuid
 
 from django.conf import settings
 from django.contrib.auth import logout
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 
 from patients import audit
+from patients.constraints import sentence_for
 from patients.refusal import Refusal
 from regimens.domain.reasons import Refused
 
@@ -85,6 +87,8 @@ class RefusalMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, IntegrityError):
+            exception = sentence_for(exception)  # the database is the last line, and says it in plain words too
         if isinstance(exception, Refusal | Refused):
             status = 403 if exception.code == "role" else 409
             return render(request, "refused.html", {"refusal": exception}, status=status)

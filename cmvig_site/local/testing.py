@@ -79,6 +79,7 @@ def _environment(scratch: Path, *, full: bool) -> dict[str, str]:
         CMVIG_TEST_TEMPLATE="",
         DATABASE_URL="",
         DATABASE_OWNER_URL="",
+        CMVIG_THROWAWAY="1",
         EMAIL_URL="",
         DEBUG="",
     )
