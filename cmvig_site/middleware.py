@@ -47,7 +47,7 @@ class MembershipMiddleware:
             if self._left_alone(request):
                 logout(request)
                 return redirect(settings.LOGIN_URL)
-            request.membership = getattr(request.user, "acting", None)  # loaded with the person, see patients/backends.py
+            request.membership = request.user.acting  # loaded with the person, see patients/backends.py
         return self.get_response(request)
 
     @staticmethod

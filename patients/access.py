@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
 from django.http import Http404
 
@@ -18,7 +19,7 @@ def one(rows: QuerySet[Row], **lookup: Any) -> Row:
     """The only row of an already scoped query, or 404 with the same words whatever the cause."""
     try:
         return rows.get(**lookup)
-    except (rows.model.DoesNotExist, ValueError):
+    except (ObjectDoesNotExist, ValueError):
         raise Http404("Not found") from None
 
 

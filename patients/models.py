@@ -23,6 +23,8 @@ class User(AbstractUser):
 
     email = models.EmailField(blank=True)
 
+    acting: Membership | None = None  # whom a signed-in person acts as, set when a request loads them (patients/backends.py)
+
     class Meta(AbstractUser.Meta):
         db_table = "patients_user"
 

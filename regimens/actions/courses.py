@@ -8,7 +8,6 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from patients import audit
 from patients.constraints import sentence_for
@@ -91,13 +90,14 @@ def build_course(
         first_ever=not planning.had_cmvig_before(patient),
     )
     by_transplant = protocol_value.anchor == Anchor.TRANSPLANT
+    anchor_on = draft.doses[0].window.target_on if by_transplant or first_dose_on is None else first_dose_on
     course = Course(
         patient=patient,
         transplant=transplant,
         monograph=monograph,
         protocol=protocol,
         anchor_at=transplant.reperfusion_at if by_transplant else None,
-        anchor_on=draft.doses[0].window.target_on if by_transplant else first_dose_on,
+        anchor_on=anchor_on,
         anchor_zone_name=anchor.zone_name,
         choice_reason=choice_reason,
         built_by=by,
@@ -337,8 +337,3 @@ def close_course(course: Course, reason_code: str, reason: str, *, by: Membershi
     course.version += 1
     course.save(update_fields=["stopped_at", "stopped_by", "stop_reason_code", "stop_reason", "version"])
     course.doses.filter(settled_at=None).update(settled_at=at, settled_as="cancelled")
-
-
-def open_course_of(transplant: Transplant) -> Course | None:
-    """The course of a transplant that has not been stopped, if any."""
-    return transplant.courses.filter(Q(stopped_at=None)).first()

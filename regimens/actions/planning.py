@@ -144,7 +144,10 @@ def infusion_plan_of(dose: PlannedDose, table_code: str | None = None) -> infusi
 
 
 def check_may_plan(patient: Patient) -> list[Precaution]:
-    """The live answers about risk. Refused while the patient is closed, a stopping question is unanswered, or a contraindication is not released."""
+    """The live answers about risk.
+
+    Refused while the patient is closed, a stopping question is unanswered, or a contraindication is not released.
+    """
     if patient.closed_at:
         raise Refusal("patient_closed", f"Nothing can be planned: {patient.get_closed_reason_display().lower()}.")
     live = list(Precaution.objects.filter(patient=patient, superseded_at=None))

@@ -147,9 +147,8 @@ class Story:
 
     def _stopped(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         self._on_course(person, patient, transplant)
-        course = courses.open_course_of(transplant)
-        reasons = course.monograph.reasons.filter(kind="stopped")
-        reason = reasons.filter(needs_text=False).first() or reasons.first()
+        course = transplant.courses.get(stopped_at=None)
+        reason = course.monograph.reasons.filter(kind="stopped").earliest("position")
         courses.stop_course(
             course=course,
             reason_code=reason.code,
@@ -213,7 +212,7 @@ class Story:
         course = courses.build_course(
             transplant=transplant,
             protocol_code=code,
-            weight=patient.weights.filter(error_at=None).order_by("-measured_at").first(),
+            weight=patient.weights.filter(error_at=None).latest("measured_at"),
             choice_reason="Chosen in the order",
             order=courses.OrderFacts(
                 prescriber=prescriber,

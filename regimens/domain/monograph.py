@@ -10,7 +10,6 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-
 Row = TypeVar("Row", "Protocol", "RateTable", "Limit")
 
 

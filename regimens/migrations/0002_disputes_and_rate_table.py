@@ -4,34 +4,57 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('patients', '0001_initial'),
-        ('regimens', '0001_initial'),
+        ("patients", "0001_initial"),
+        ("regimens", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='administration',
-            name='dispute_outcome',
-            field=models.CharField(blank=True, choices=[('given', 'Given: to be recorded correctly'), ('not_given', 'Not given')], max_length=10),
+            model_name="administration",
+            name="dispute_outcome",
+            field=models.CharField(
+                blank=True, choices=[("given", "Given: to be recorded correctly"), ("not_given", "Not given")], max_length=10
+            ),
         ),
         migrations.AddField(
-            model_name='administration',
-            name='dispute_reason',
+            model_name="administration",
+            name="dispute_reason",
             field=models.CharField(blank=True, max_length=300),
         ),
         migrations.AddField(
-            model_name='administration',
-            name='rate_table',
-            field=models.CharField(blank=True, help_text='The table the steps were planned by, at the start', max_length=20),
+            model_name="administration",
+            name="rate_table",
+            field=models.CharField(blank=True, help_text="The table the steps were planned by, at the start", max_length=20),
         ),
         migrations.AddConstraint(
-            model_name='administration',
-            constraint=models.CheckConstraint(condition=models.Q(('dispute_settled_by', None), models.Q(('dispute_settled_by', models.F('error_by')), _negated=True), _connector='OR'), name='dispute_is_not_settled_by_who_raised_it'),
+            model_name="administration",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("dispute_settled_by", None),
+                    models.Q(("dispute_settled_by", models.F("error_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="dispute_is_not_settled_by_who_raised_it",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='administration',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('dispute_outcome', ''), ('dispute_settled_at__isnull', True), ('dispute_settled_by__isnull', True)), models.Q(('dispute_settled_at__isnull', False), ('dispute_settled_by__isnull', False), ('error_at__isnull', False), ('dispute_outcome__in', ['given', 'not_given']), models.Q(('dispute_reason', ''), _negated=True)), _connector='OR'), name='settled_dispute_says_what_who_when_why'),
+            model_name="administration",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("dispute_outcome", ""), ("dispute_settled_at__isnull", True), ("dispute_settled_by__isnull", True)
+                    ),
+                    models.Q(
+                        ("dispute_settled_at__isnull", False),
+                        ("dispute_settled_by__isnull", False),
+                        ("error_at__isnull", False),
+                        ("dispute_outcome__in", ["given", "not_given"]),
+                        models.Q(("dispute_reason", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="settled_dispute_says_what_who_when_why",
+            ),
         ),
     ]

@@ -124,7 +124,7 @@ def _save(request: HttpRequest, transplant: Transplant, form: BuildForm, proposa
     data = form.cleaned_data
     by = request.membership
     weight = form.latest
-    if not form.is_latest_weight:
+    if weight is None or not form.is_latest_weight:
         weight = patient_actions.record_weight(
             patient=transplant.patient,
             weight_kg=data["weight_kg"],

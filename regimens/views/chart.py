@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from patients import audit, facts
 from patients.access import patient_for
+from patients.refusal import Refusal
 from patients.roles import may, require
 from regimens.access import course_for, dose_for
 from regimens.actions import courses, planning
@@ -148,7 +149,9 @@ def dose_page(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
 def recalculate(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     """A new revision of what is left, at the latest valid weight."""
     course = course_for(request.membership, course_id)
-    latest = course.patient.weights.filter(error_at=None).order_by("-measured_at").first()
+    latest = facts.current_weight(course.patient)
+    if latest is None:
+        raise Refusal("no_weight", "Record a weight first.")
     courses.recalculate_course(course=course, weight=latest, by=request.membership, at=timezone.now())
     messages.success(request, "Recalculated at the latest weight: a new revision waits for verification.")
     return redirect("chart", patient_id=course.patient_id)

@@ -13,13 +13,15 @@ from regimens.access import dose_for
 from regimens.actions import sheets
 from regimens.sheets import typeset
 
+SIZES: dict[str, typeset.Size] = {"a4": "a4", "letter": "letter"}
+
 
 @require_POST
 def dose_sheet(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
     """The PDF of one dose as the next numbered copy. The file's name carries the code, never a person."""
     dose = dose_for(request.membership, dose_id)
-    size = request.POST.get("size", "a4")
-    if size not in ("a4", "letter"):
+    size = SIZES.get(request.POST.get("size", "a4"))
+    if size is None:
         return HttpResponseBadRequest("Choose A4 or Letter.")
     copy = sheets.register_copy(dose=dose, size=size, by=request.membership, at=timezone.now())
     sheet = sheets.dose_sheet(dose=dose, copy=copy, check_url=request.build_absolute_uri(reverse("dose", args=[dose.pk])))

@@ -7,8 +7,10 @@ here, not in the template.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -96,7 +98,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     return render(request, template, context)
 
 
-def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] | None = None) -> list[dict]:
+def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] | None = None) -> list[dict[str, Any]]:
     """Doses of a centre that are missed, open, or open within 7 days: by closing instant, one more than a page."""
     rows = PlannedDose.objects.filter(
         centre=centre, settled_at=None, closes_at__lt=now + AHEAD + WIDEST_WINDOW, opens_at__lt=now + AHEAD
@@ -106,7 +108,7 @@ def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] 
     if after:
         rows = _after(rows, after)
     page = rows.order_by("closes_at", "pk").values("pk")[: PAGE_ROWS + 1]
-    return list(
+    rows_of_page: Iterable[Any] = (
         PlannedDose.objects.filter(pk__in=page)
         .annotate(status=open_status_sql(now))
         .order_by("closes_at", "pk")
@@ -130,6 +132,7 @@ def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] 
             ward=F("course__patient__ward"),
         )
     )
+    return list(rows_of_page)
 
 
 def _after(rows, after: tuple[datetime, uuid.UUID]):

@@ -21,7 +21,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--head", default="", metavar="HASH", help="A head noted earlier and kept elsewhere; shows whether the end was cut off"
+            "--head",
+            default="",
+            metavar="HASH",
+            help="A head noted earlier and kept elsewhere; shows whether the end was cut off",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
