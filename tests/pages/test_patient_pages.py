@@ -337,7 +337,8 @@ def test_an_answer_outside_the_list_is_refused(page, patient):
 
 def transplant_data(**changes):
     return {
-        "organs": ["kidney", "pancreas"], "reperfusion_at_on": "20-Nov-2025", "reperfusion_at_time": "18:10", "zone_name": "America/New_York",
+        "organs": ["kidney", "pancreas"], "zone_name": "America/New_York",
+        "reperfusion_at_on": "20-Nov-2025", "reperfusion_at_time": "18:10",
         "donor_cmv_igg": "positive", "recipient_cmv_igg": "negative", "antiviral": "not_recorded", "antiviral_started_on": "",
     } | changes  # fmt: skip
 
