@@ -10,8 +10,8 @@ import pytest
 
 from patients.actions import close_patient
 from patients.refusal import Refusal
-from regimens.actions import courses, disputes, planning
-from regimens.actions.charting import VialFacts
+from regimens.actions import courses, departures, disputes, planning
+from regimens.actions.charting import VialFacts, read_dose
 from regimens.actions.infusions import AlreadyRecorded
 from regimens.models import Administration, PlannedDose
 from tests.factories import make_weight
@@ -70,6 +70,15 @@ def test_an_unsigned_dose_does_not_start():
     ward = make_ward()
     planned = dose(make_course(ward, verified=False))
     refused("unsigned", lambda: start(ward, planned, at=FIRST))
+
+
+def test_a_dose_that_is_not_what_was_signed_does_not_start():
+    ward = make_ward()
+    chart = read_dose(dose(make_course(ward)))
+    chart.dose.dose_mg += 1
+    code, plan = planning.sheet_code(chart.dose), planning.infusion_plan_of(chart.dose)
+    facts = {"sheet_code": code, "plan": plan, "vial_entered_at": None, "in_stages": False, "vials": (), "at": FIRST}
+    refused("signature_broken", lambda: departures.refuse_start(chart, chart.dose, **facts))
 
 
 def test_a_code_that_no_sheet_of_the_dose_carries_stops_it_and_says_the_valid_amount():
@@ -154,7 +163,7 @@ def test_an_infusion_that_runs_stops_another_one_of_the_same_patient():
     refused("other_running", lambda: start(ward, dose(course, 2), at=SECOND))
 
 
-def test_a_disputed_dose_does_not_start_and_keeps_others_at_a_distance():
+def test_a_disputed_dose_does_not_start():
     ward = make_ward()
     course = make_course(ward)
     record = give(ward, dose(course), at=FIRST)
