@@ -107,6 +107,11 @@ def test_rounding_up_never_passes_the_cap() -> None:
     assert dose("150", "82.5", cap="151.6", percent="10").dose_mg == 12500
 
 
+def test_whole_vials_exactly_at_the_cap_are_allowed() -> None:
+    amount = dose("150", "100", cap="150", percent="10")
+    assert (amount.dose_mg, amount.working.rules[2]) == (15000, "R-DOSE-6")
+
+
 def test_rounding_takes_the_nearer_vial_and_a_tie_goes_down() -> None:
     assert dose("100", "37.5", percent="40").dose_mg == 2500  # 1.5 vials: 1,250 mg either way
     assert dose("100", "38", percent="40").dose_mg == 5000

@@ -303,6 +303,13 @@ def test_nothing_left_is_refused() -> None:
         assert (refusal.value.code, refusal.value.value, refusal.value.limit) == ("nothing_left", volume, "210")
 
 
+def test_the_last_drop_is_still_left() -> None:
+    last = interrupted(volume_in="209.99", rate="30")
+    assert (last.volume_left_ml, last.minutes_left) == (D("0.01"), D("0.02"))
+    hurried = interrupted(("0", "719.2"), volume_in="209.5", rate="30", entry="0")
+    assert (hurried.finishes_in_time, hurried.slowest_rate_ml_per_h) == (False, D("37.5"))
+
+
 def test_the_slowest_rate_that_keeps_the_vial_clock_is_told() -> None:
     late = interrupted(("0", "600"), rate="75", entry="0")
     assert (late.finishes_in_time, late.slowest_rate_ml_per_h) == (False, None)

@@ -298,6 +298,14 @@ def test_another_protocol_must_be_for_the_same_graft_and_anchor() -> None:
     assert listed(about, day(33))[Decision.CHANGE_PROTOCOL].is_available
 
 
+def test_several_other_protocols_are_named_one_by_one() -> None:
+    third = replace(KIDNEY, code="third", title="third", organs=("kidney",))
+    fourth = replace(KIDNEY, code="fourth", title="fourth", organs=("kidney", "liver"))
+    more = replace(MONOGRAPH, protocols=(*MONOGRAPH.protocols, third, fourth))
+    [option] = [row for row in options(case(), at=day(20), monograph=more) if row.decision == Decision.CHANGE_PROTOCOL]
+    assert option.working.steps[0].sentence == "another protocol of the monograph: third, fourth"
+
+
 def test_the_rolling_load_is_taken_at_the_start_considered() -> None:
     option = late(case("W4", given("W0", 1, 10500), given("W2", 14)), day(34), day(36))
     assert (option.mg_per_kg_in_7_days, option.mg_per_kg_in_28_days) == (100, 200)

@@ -239,6 +239,7 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "cells with organ": lambda: proposed("hsct", "kidney"),
     "unknown organ": lambda: proposed("cornea", "kidney"),
     "role": lambda: transitions.transition(status.Status.MISSED, transitions.Event.GIVE_LATE, "nurse"),
+    "several roles": lambda: transitions.transition(status.Status.DUE, transitions.Event.BOOK, "prescriber"),
     "state": lambda: transitions.transition(status.Status.BEFORE_REFERRAL, transitions.Event.GIVE_LATE, "prescriber"),
     **{
         f"{state} {event}": lambda state=state, event=event: transitions.transition(
@@ -296,6 +297,10 @@ WORKINGS: dict[str, Callable[[], object]] = {
     "vial clock": lambda: running.vial_clock(plan("150", "144.8"), AT).working,
     "vial clock too long": lambda: running.vial_clock(plan("400", "110"), AT).working,
     "replan": lambda: resumed(("21", "15"), ("0", "5.25"), minutes_since_entry_at_start=D(10)).working,
+    "replan with long fractions": lambda: resumed(("20.7", "15.37"), rate="41.3").working,
+    "rolling with long fractions": lambda: rolling(
+        (GivenDose("W0", AT, D(10000), D("70.7")),), at=AT, days=28, concentration_mg_per_ml=D(50)
+    ),
     "replan too late": lambda: resumed(("0", "700"), minutes_since_entry_at_start=D(10)).working,
     "rolling": lambda: (
         rolling(CASE.given, at=AT + timedelta(days=2), days=7, concentration_mg_per_ml=D(50), plus_mg_per_kg=D(100)).working
