@@ -28,14 +28,15 @@ def health(request: HttpRequest) -> JsonResponse:
             cursor.execute(STATE)
             version, ran_at = cursor.fetchone()
     except (DatabaseError, PoolTimeout):
-        return _private(JsonResponse({"database": "down", "monograph": "unknown", "notify": "unknown"}, status=503))
+        return _answer({"database": "down", "monograph": "unknown", "notify": "unknown"}, 503)
     finally:
         connection.close()
     published = f"v{version}" if version else "none published"
     state = {"database": "ok", "monograph": published, "notify": notifier_state(ran_at, timezone.now())}
-    return _private(JsonResponse(state, status=200 if version else 503))
+    return _answer(state, 200 if version else 503)
 
 
-def _private(response: JsonResponse) -> JsonResponse:
+def _answer(state: dict[str, str], status: int) -> JsonResponse:
+    response = JsonResponse(state, status=status, json_dumps_params={"separators": (",", ":")})
     response["Cache-Control"] = "no-store"
     return response
