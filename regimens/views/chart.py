@@ -27,7 +27,7 @@ from regimens.models.status import status_of
 from regimens.sheets import fonts
 from regimens.templatetags import display
 from regimens.views.frame import patient_frame
-from regimens.views.rows import rates_text, why, window_text
+from regimens.views.rows import rates_text, short_title, why, window_text
 
 
 def chart(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
@@ -45,9 +45,11 @@ def chart(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     for infusion in infusions:
         by_dose[infusion.dose_id].append(infusion)
     answers = list(patient.precautions.filter(superseded_at=None).select_related("recorded_by__user"))
+    treated = _courses(patient)
     context = patient_frame(request, patient, now, answers) | {
         "transplants": list(patient.transplants.order_by("-number")),
-        "courses": [_course_view(request, course, doses, by_dose, latest, now) for course, doses in _courses(patient)],
+        "courses": [_course_view(request, course, doses, by_dose, latest, now) for course, doses in treated],
+        "running": {course.transplant_id for course, _ in treated if not course.stopped_at},
         "infusions": infusions,
         "weights": weights,
         "precautions": answers,
@@ -106,6 +108,7 @@ def _dose_line(request, dose: PlannedDose, administrations, zone: str, now: date
     live = next((a for a in administrations if a.error_at is None), None)
     return {
         "dose": dose,
+        "title": short_title(dose.title),
         "status": display.format_status(shown),
         "target": display.format_weekday_day(dose.target_on),
         "window": window_text(dose, zone),
