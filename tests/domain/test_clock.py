@@ -88,6 +88,7 @@ def test_a_repeated_hour_asks_which_and_gives_two_instants() -> None:
     second = local_instant(on, at, "America/New_York", fold=1)
     assert first == datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
     assert second - first == timedelta(hours=1)
+    assert local_instant(on, at.replace(fold=1), "America/New_York", fold=0) == first  # only the argument chooses
     with pytest.raises(Refused):
         local_instant(on, at, "America/New_York", fold=2)
 
