@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,9 @@ from regimens.domain.monograph import Anchor
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.models import Mode
 
+# A comma only where it parts thousands: 140,5 is not 1,405 (hazard H04).
+AMOUNT = re.compile(r"(?:[0-9]{1,6}|[0-9]{1,3},[0-9]{3})(?:\.[0-9]{1,2})?", re.ASCII)
+
 
 class AmountField(forms.CharField):
     """A plain ASCII amount in the unit named, thousands comma allowed as the product itself writes it: 10,500."""
@@ -24,18 +28,12 @@ class AmountField(forms.CharField):
         self.widget.attrs.update({"inputmode": "decimal", "autocomplete": "off", "class": "narrow"})
 
     def to_python(self, value: Any) -> Decimal | None:
-        text = (super().to_python(value) or "").replace(",", "")
+        text = (super().to_python(value) or "").strip()
         if not text:
             return None
-        whole, _, part = text.partition(".")
-        if not (
-            whole.isascii()
-            and whole.isdigit()
-            and len(whole) <= 6
-            and (not part or (part.isascii() and part.isdigit() and len(part) <= 2))
-        ):
+        if not AMOUNT.fullmatch(text):
             raise forms.ValidationError(f"Write the amount in {self.unit} with digits, such as 10,500 or 937.5.")
-        return Decimal(text.rstrip("."))
+        return Decimal(text.replace(",", ""))
 
 
 class BuildForm(forms.Form):
