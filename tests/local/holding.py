@@ -68,17 +68,18 @@ def root(*, alone: bool = False) -> Person:
 
 
 def ordinary() -> Person:
-    """Somebody who is not root: ourselves, `nobody`, or `nobody` in a namespace."""
+    """Somebody who is not root: ourselves, `nobody`, or `daemon` in a namespace (where `nobody` owns what is not mapped)."""
     if os.geteuid() != 0:
         return Person()
     nobody = pwd.getpwnam("nobody")
     step_down = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    inside = ("unshare", "--user", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
+    daemon = pwd.getpwnam("daemon")
+    inside = ("unshare", "--user", f"--map-user={daemon.pw_uid}", f"--map-group={daemon.pw_gid}")
     return _first_able(
         [
             Person(options=step_down, uid=nobody.pw_uid),
             Person(options=step_down, uid=nobody.pw_uid, python="/usr/bin/python3"),
-            Person(prefix=inside, uid=nobody.pw_uid),
+            Person(prefix=inside, uid=daemon.pw_uid),
         ],
         "an account without rights that can run this Python",
     )
