@@ -183,7 +183,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=200, help="kills of the site's processes")
     parser.add_argument("--db-kills", type=int, default=30, help="kills of the database with all its processes")
     parser.add_argument("--logs", type=int, default=1000, help="infusions to record")
-    parser.add_argument("--minutes", type=float, default=20, help="after these it ends, and says what was reached")
+    parser.add_argument("--minutes", type=float, default=30, help="after these it ends, and says what was reached")
     return parser.parse_args(arguments)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+
+import pytest
 
 from cmvig_site.local import drill_count
 from cmvig_site.local.drill_clients import VIALS, VITALS, Acknowledged
@@ -24,18 +28,24 @@ KILLS, DB_KILLS, LOGS = count(4, 20), count(2, 4), count(12, 100)
 FIRST = TRANSPLANTED + timedelta(hours=20)
 
 
-def test_a_short_drill_loses_halves_and_doubles_nothing_and_leaves_nothing_behind(tmp_path: Path):
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Near the root, for a socket's short path, and passable: root's server steps down to an account that must reach its data."""
+    with tempfile.TemporaryDirectory(prefix="cmvig-test-", dir="/tmp") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+def test_a_short_drill_loses_halves_and_doubles_nothing_and_leaves_nothing_behind(place: Path):
     theirs = {name: value for name, value in os.environ.items() if not name.startswith(("CMVIG_", "DATABASE_"))}
-    environment = {**theirs, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+    environment = {**theirs, "PYTHONPATH": str(ROOT), "TMPDIR": str(place)}
     asked = ["--kills", str(KILLS), "--db-kills", str(DB_KILLS), "--logs", str(LOGS)]
     command = [sys.executable, "-m", "cmvig_site.local", "drill", "crash", *asked]
-    for directory in (tmp_path, *tmp_path.parents[:2]):
-        directory.chmod(0o755)  # root's server steps down to an account that must reach its data
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     figures = f"kills={KILLS} db_kills={DB_KILLS} acknowledged={LOGS} present={LOGS} half=0 duplicates=0"
     assert answer.stdout.splitlines()[-1] == figures, answer.stdout + answer.stderr
     assert answer.returncode == 0
-    assert not list(tmp_path.iterdir())
+    assert not list(place.iterdir())
 
 
 def record(ward: Ward, planned: PlannedDose, *, vials: int = VIALS, rows: int = VITALS) -> Acknowledged:
