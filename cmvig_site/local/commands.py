@@ -25,6 +25,8 @@ COMMANDS = {
     "drill": Command(
         "drill", "local", "kill the site and its database while infusions are recorded, then count: ./dev drill crash"
     ),
+    "bench": Command("bench", "dev", "time a whole course against bare decimal arithmetic, as a ratio in one run"),
+    "mutation": Command("mutation", "dev", "change the rules one thing at a time and list what no test notices"),
     "lock": Command("lock", "local", "write the hash-locked requirement files anew from pyproject.toml"),
 }
 

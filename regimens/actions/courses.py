@@ -16,6 +16,7 @@ from patients.models import Membership, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import Role, require
 from regimens.actions import planning
+from regimens.domain.course import CourseRow
 from regimens.domain.monograph import Anchor
 from regimens.models import Course, Mode, Order, PlannedDose
 
@@ -87,7 +88,7 @@ def build_course(
         chosen_optional=chosen_optional,
         repeat_dates=repeat_dates,
         review_on=review_on,
-        first_ever=not planning.had_cmvig_before(patient),
+        had_cmv_ig_before=planning.had_cmvig_before(patient),
     )
     by_transplant = protocol_value.anchor == Anchor.TRANSPLANT
     anchor_on = draft.doses[0].window.target_on if by_transplant or first_dose_on is None else first_dose_on
@@ -120,8 +121,8 @@ def build_course(
     return course
 
 
-def _dose_row(course, item: planning.DraftDose, rows, weight, number: int, ceiling: Decimal | None, by, at) -> PlannedDose:
-    window, amount = item.window, item.amount
+def _dose_row(course, item: CourseRow, rows, weight, number: int, ceiling: Decimal | None, by, at) -> PlannedDose:
+    window, amount = item.window, item.dose
     return PlannedDose(
         course=course,
         centre=course.patient.centre,
@@ -143,10 +144,10 @@ def _dose_row(course, item: planning.DraftDose, rows, weight, number: int, ceili
         draw_ml=amount.draw_ml,
         vials=amount.vials,
         waste_ml=amount.waste_ml,
-        rate_table=item.table.code,
+        rate_table=item.table_code,
         ceiling_mg_per_kg_per_h=ceiling,
         pump_increment_ml_per_h=course.patient.centre.pump_increment_ml_per_h,
-        working=(window.working + amount.working + item.table.working).to_json(),
+        working=(window.working + amount.working).to_json(),
         built_by=by,
         built_at=at,
     )

@@ -17,6 +17,7 @@ from patients import rules
 from patients.models import Centre, Patient, Precaution, Transplant
 from patients.refusal import Refusal
 from regimens.domain import dosing, infusion, schedule
+from regimens.domain.course import CourseRow, plan_course
 from regimens.domain.monograph import Anchor
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.models import Administration, Monograph, PlannedDose
@@ -25,20 +26,10 @@ STOPPING_PRECAUTIONS = ("cmvig_hypersensitivity", "ig_hypersensitivity", "compon
 
 
 @dataclass(frozen=True, slots=True)
-class DraftDose:
-    """One dose as it would be saved: when, how much and how fast."""
-
-    window: schedule.Window
-    amount: dosing.DoseAmount
-    plan: infusion.InfusionPlan
-    table: infusion.TableChoice
-
-
-@dataclass(frozen=True, slots=True)
 class DraftCourse:
     """All doses of a course at one weight, with their totals."""
 
-    doses: tuple[DraftDose, ...]
+    doses: tuple[CourseRow, ...]
     total_mg: Decimal
     total_vials: int
     total_waste_ml: Decimal
@@ -76,45 +67,27 @@ def draft_course(
     chosen_optional: Sequence[str] = (),
     repeat_dates: Sequence[date] = (),
     review_on: date | None = None,
-    first_ever: bool = True,
-    last_reaction: str = "none",
+    had_cmv_ig_before: bool = False,
 ) -> DraftCourse:
     """Every dose of the protocol at this weight (kg). Raises ``Refused`` with field, value, limit and source."""
-    protocol = value.protocol(protocol_code)
-    windows = schedule.plan_windows(
-        protocol,
-        anchor,
+    doses = plan_course(
+        protocol=value.protocol(protocol_code),
+        anchor=anchor,
         centre_zone=centre.time_zone,
+        weight_kg=weight_kg,
+        monograph=value,
+        had_cmv_ig_before=had_cmv_ig_before,
+        pump_increment_ml_per_h=centre.pump_increment_ml_per_h,
+        ceiling_mg_per_kg_per_h=ceiling_mg_per_kg_per_h,
         chosen_optional=chosen_optional,
         repeat_dates=repeat_dates,
         review_on=review_on,
     )
-    doses = []
-    previous_at: datetime | None = None
-    for window in windows:
-        amount = dosing.dose_for(protocol=protocol, row=window.row, weight_kg=weight_kg, monograph=value)
-        table = infusion.which_table(
-            is_first_ever=first_ever and previous_at is None,
-            starts_at=window.target_at,
-            zone_name=centre.time_zone,
-            monograph=value,
-            last_dose_started_at=previous_at or (None if first_ever else window.opens_at),
-            last_reaction=last_reaction if previous_at is None else "none",
-        )
-        plan = infusion.plan_infusion(
-            dose=amount,
-            table=value.rate_table(table.code),
-            monograph=value,
-            pump_increment_ml_per_h=centre.pump_increment_ml_per_h,
-            ceiling_mg_per_kg_per_h=ceiling_mg_per_kg_per_h,
-        )
-        doses.append(DraftDose(window, amount, plan, table))
-        previous_at = window.target_at
     return DraftCourse(
-        tuple(doses),
-        sum((d.amount.dose_mg for d in doses), Decimal(0)),
-        sum(d.amount.vials for d in doses),
-        sum((d.amount.waste_ml for d in doses), Decimal(0)),
+        doses,
+        sum((row.dose.dose_mg for row in doses), Decimal(0)),
+        sum(row.dose.vials for row in doses),
+        sum((row.dose.waste_ml for row in doses), Decimal(0)),
     )
 
 

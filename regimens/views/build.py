@@ -109,7 +109,7 @@ def _draft(transplant: Transplant, value: MonographValue, code: str, weight_kg, 
             weight_kg=weight_kg,
             centre=centre,
             ceiling_mg_per_kg_per_h=ceiling,
-            first_ever=not planning.had_cmvig_before(transplant.patient),
+            had_cmv_ig_before=planning.had_cmvig_before(transplant.patient),
         )
     except Refusal as refused:
         # A missing date is a box not reached yet; the preview waits for it.

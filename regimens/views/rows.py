@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from regimens.actions.planning import DraftCourse, DraftDose
+from regimens.actions.planning import DraftCourse
+from regimens.domain.course import CourseRow
 from regimens.domain.infusion import InfusionPlan
 from regimens.domain.reasons import Step
 from regimens.domain.units import with_unit
@@ -38,7 +39,7 @@ class DoseRow:
         return f"Why {self.dose}? {self.title}"
 
 
-def dose_rows(doses: Iterable[DraftDose], zone: str) -> list[DoseRow]:
+def dose_rows(doses: Iterable[CourseRow], zone: str) -> list[DoseRow]:
     """The lines of a preview."""
     return [
         DoseRow(
@@ -46,14 +47,14 @@ def dose_rows(doses: Iterable[DraftDose], zone: str) -> list[DoseRow]:
             title=short_title(item.window.title),
             target=display.format_weekday_day(item.window.target_on),
             window=window_text(item.window, zone),
-            mg_per_kg=display.format_unit(item.amount.mg_per_kg, "mg per kg"),
-            dose=display.format_unit(item.amount.dose_mg, "mg"),
-            volume=display.format_unit(item.amount.draw_ml, "mL"),
-            vials=display.format_number(item.amount.vials),
-            waste=display.format_unit(item.amount.waste_ml, "mL"),
-            rates=rates_text(item.plan),
-            duration=display.format_minutes(item.plan.pump_total_minutes),
-            steps=(item.window.working + item.amount.working + item.plan.working).steps,
+            mg_per_kg=display.format_unit(item.dose.mg_per_kg, "mg per kg"),
+            dose=display.format_unit(item.dose.dose_mg, "mg"),
+            volume=display.format_unit(item.dose.draw_ml, "mL"),
+            vials=display.format_number(item.dose.vials),
+            waste=display.format_unit(item.dose.waste_ml, "mL"),
+            rates=rates_text(item.infusion),
+            duration=display.format_minutes(item.infusion.pump_total_minutes),
+            steps=(item.window.working + item.dose.working + item.infusion.working).steps,
         )
         for number, item in enumerate(doses, start=1)
     ]
