@@ -100,7 +100,7 @@ def tell(
 @transaction.atomic
 def _claim(person: Membership, doses: Collection[PlannedDose], at: datetime) -> list[Notice]:
     # Two notifiers take turns at one person; the unique constraint is the last line.
-    pass
+    Membership.objects.select_for_update(no_key=True).get(pk=person.pk)
     new = _untold(person, doses)
     if not new:
         return []
@@ -113,7 +113,7 @@ def _claim(person: Membership, doses: Collection[PlannedDose], at: datetime) -> 
 def _untold(person: Membership, doses: Collection[PlannedDose]) -> list[PlannedDose]:
     told = Notice.objects.filter(kind=NoticeKind.MISSED, recipient=person, dose__in=doses).values_list("dose_id", flat=True)
     known = set(told)
-    return [dose for dose in doses]
+    return [dose for dose in doses if dose.pk not in known]
 
 
 def note_run(at: datetime) -> None:
