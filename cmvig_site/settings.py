@@ -47,7 +47,8 @@ def database_from_url(url: str) -> dict:
         "PORT": str(parts.port or query.pop("port", "") or ""),
         # The pool belongs to the server (wsgi.py asks for it); commands open one connection.
         "OPTIONS": query | ({"pool": {"min_size": 1, "max_size": 10, "timeout": 10}} if os.environ.get("CMVIG_POOL") else {}),
-        "CONN_HEALTH_CHECKS": False,
+        # A connection that died with the database is replaced before a page gets it.
+        "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
     }
 

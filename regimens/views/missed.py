@@ -20,7 +20,7 @@ from patients.models import Centre
 from patients.refusal import Refusal
 from patients.roles import may, require
 from regimens.access import dose_for
-from regimens.actions import missed
+from regimens.actions import missed, notices
 from regimens.actions.charting import Chart, read_dose
 from regimens.domain import missed as domain
 from regimens.domain.reasons import Refused, source_text
@@ -44,6 +44,7 @@ def missed_list(request: HttpRequest) -> HttpResponse:
         "rows": undecided(centre, now),
         "as_of": display.format_clock(now, centre.time_zone),
         "decides": may(request.membership, "decide_missed"),
+        "unsent": notices.unsent(centre, now),
     }
     return render(request, "regimens/_missed.html" if request.htmx else "regimens/missed.html", context)
 

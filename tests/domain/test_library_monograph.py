@@ -34,30 +34,55 @@ def rows(monograph: Monograph, code: str) -> list[tuple[str, int, int]]:
 
 def test_kidney_has_seven_doses(monograph: Monograph) -> None:
     assert rows(monograph, "kidney") == [
-        ("W0", 0, 150), ("W2", 14, 100), ("W4", 28, 100), ("W6", 42, 100), ("W8", 56, 100), ("W12", 84, 50), ("W16", 112, 50),
+        ("W0", 0, 150),
+        ("W2", 14, 100),
+        ("W4", 28, 100),
+        ("W6", 42, 100),
+        ("W8", 56, 100),
+        ("W12", 84, 50),
+        ("W16", 112, 50),
     ]
 
 
 def test_liver_lung_pancreas_and_heart_share_seven_doses(monograph: Monograph) -> None:
     assert monograph.protocol("other_organ").organs == ("liver", "lung", "pancreas", "heart")
     assert rows(monograph, "other_organ") == [
-        ("W0", 0, 150), ("W2", 14, 150), ("W4", 28, 150), ("W6", 42, 150), ("W8", 56, 150), ("W12", 84, 100), ("W16", 112, 100),
+        ("W0", 0, 150),
+        ("W2", 14, 150),
+        ("W4", 28, 150),
+        ("W6", 42, 150),
+        ("W8", 56, 150),
+        ("W12", 84, 100),
+        ("W16", 112, 100),
     ]
 
 
 def test_pneumonitis_has_four_fixed_doses_and_a_tail_of_two_alternatives(monograph: Monograph) -> None:
     assert rows(monograph, "hsct_pneumonitis") == [
-        ("D1", 0, 400), ("D2", 1, 400), ("D7", 6, 400), ("D14", 13, 200), ("D21", 20, 200), ("D21_ALT", 20, 150),
+        ("D1", 0, 400),
+        ("D2", 1, 400),
+        ("D7", 6, 400),
+        ("D14", 13, 200),
+        ("D21", 20, 200),
+        ("D21_ALT", 20, 150),
     ]
     protocol = monograph.protocol("hsct_pneumonitis")
     assert [row.optional for row in protocol.doses] == [False] * 4 + [True] * 2
     assert (protocol.dose("D21_ALT").alternative_of, protocol.dose("D21_ALT").repeats) == ("D21", True)
     assert (protocol.off_label, protocol.anchor, protocol.intent, protocol.cap_mg_per_kg) == (
-        True, Anchor.FIRST_DOSE, Intent.TREATMENT, Decimal(400),
+        True,
+        Anchor.FIRST_DOSE,
+        Intent.TREATMENT,
+        Decimal(400),
     )
     assert [row.min_interval_hours for row in protocol.doses] == [0, 18, 96, 120, 120, 72]
     assert [(row.opens_days_before, row.closes_days_after) for row in protocol.doses] == [
-        (0, 0), (0, 0), (1, 1), (1, 1), (1, 1), (0, 0),
+        (0, 0),
+        (0, 0),
+        (1, 1),
+        (1, 1),
+        (1, 1),
+        (0, 0),
     ]
 
 
@@ -108,8 +133,10 @@ def test_every_reaction_is_listed_once_under_its_frequency(
 
 
 def test_contraindications_risks_cautions_and_interactions_are_complete(monograph: Monograph) -> None:
-    codes = {kind: [row.code for row in monograph.statements if row.kind == kind] for kind in (
-        "contraindication", "increased_risk", "caution", "interaction")}
+    codes = {
+        kind: [row.code for row in monograph.statements if row.kind == kind]
+        for kind in ("contraindication", "increased_risk", "caution", "interaction")
+    }
     assert codes["contraindication"] == [
         "cmvig_hypersensitivity",
         "ig_hypersensitivity",
@@ -117,7 +144,12 @@ def test_contraindications_risks_cautions_and_interactions_are_complete(monograp
         "iga_deficiency",
     ]
     assert codes["increased_risk"] == [
-        "anaphylaxis", "aseptic_meningitis", "pulmonary_edema", "thrombosis", "hemolysis", "acute_renal_dysfunction",
+        "anaphylaxis",
+        "aseptic_meningitis",
+        "pulmonary_edema",
+        "thrombosis",
+        "hemolysis",
+        "acute_renal_dysfunction",
     ]
     assert {"older_than_65", "renal_impairment", "pregnancy", "lactation"} <= set(codes["caution"])
     assert "live_vaccines" in codes["interaction"]

@@ -190,8 +190,6 @@ def test_a_protocol_switched_off_is_neither_proposed_beside_nor_known() -> None:
         MONOGRAPH, protocols=tuple(replace(row, enabled=row.code != "heart_paediatric_8_week") for row in MONOGRAPH.protocols)
     )
     assert propose_protocol(organs={"heart"}, age=10, monograph=off).alternatives == ()
-    kidney_only = replace(
-        MONOGRAPH, protocols=tuple(replace(row, enabled=row.code == "kidney") for row in MONOGRAPH.protocols)
-    )
+    kidney_only = replace(MONOGRAPH, protocols=tuple(replace(row, enabled=row.code == "kidney") for row in MONOGRAPH.protocols))
     with pytest.raises(Refused):
         propose_protocol(organs={"lung"}, age=40, monograph=kidney_only)
