@@ -16,7 +16,7 @@ from cmvig_site.local import credentials, databases, preparing, project
 from cmvig_site.local.postgres import Server
 from cmvig_site.local.problems import Problem
 from cmvig_site.local.processes import run_in_foreground
-from cmvig_site.local.throwaway import throwaway_server
+from cmvig_site.local.throwaway import SCRATCH_PREFIX, throwaway_server
 
 TEMPLATE = "template_cmvig"
 WORKERS = 2
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     full = "--full" in arguments
     arguments = [argument for argument in arguments if argument != "--full"]
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cmvig-tests-")))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX)))
         environment = _environment(scratch, full=full)
         missing = []
         try:

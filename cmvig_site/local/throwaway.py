@@ -14,7 +14,8 @@ from pathlib import Path
 from cmvig_site.local.postgres import Server
 
 PREFIX = "cmvig-throwaway-"
-ABANDONED_AFTER_S = 3600
+SCRATCH_PREFIX = "cmvig-tests-"  # what the tests write beside the server
+ABANDONED_AFTER_S = 24 * 3600
 
 
 @contextmanager
@@ -41,15 +42,21 @@ def throwaway_server(*, durable: bool = False) -> Iterator[Server]:
 
 
 def _sweep() -> None:
-    """Remove the directories of our own runs that nobody has used for an hour."""
-    for state in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        status = state.lstat()
-        lock = state / "postgres.lock"
-        if status.st_uid != os.geteuid() or time.time() - status.st_mtime < ABANDONED_AFTER_S or not lock.exists():
-            continue
-        with lock.open("a") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            shutil.rmtree(state, ignore_errors=True)
+    """Remove the directories of our own runs that were killed: a day old, and in nobody's use."""
+    for prefix in (PREFIX, SCRATCH_PREFIX):
+        for state in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+            status = state.lstat()
+            if status.st_uid == os.geteuid() and time.time() - status.st_mtime > ABANDONED_AFTER_S and not _in_use(state):
+                shutil.rmtree(state, ignore_errors=True)
+
+
+def _in_use(state: Path) -> bool:
+    """Whether a server holds the lock; a directory without one has no server."""
+    try:
+        with (state / "postgres.lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -14,7 +14,8 @@ from playwright.sync_api import Page
 from cmvig_site.local.project import ROOT
 
 FORBIDDEN = """
-def test_outside(page):
+def test_outside(new_page):
+    page = new_page(bypass_csp=True)
     page.goto("/healthz")
     page.evaluate("fetch('http://example.org/').catch(() => {})")
 
@@ -32,15 +33,26 @@ def test_missing(page):
 """
 
 
-def test_what_a_page_must_not_do_fails_its_test(tmp_path: Path) -> None:
-    test = tmp_path / "test_forbidden.py"
-    test.write_text(FORBIDDEN)
-    environment = {**os.environ, "CMVIG_TEST_OUTCOME": ""}
+def run(directory: Path, source: str, **changes: str) -> subprocess.CompletedProcess:
+    """Tests with this source, in a pytest of their own on the same template database."""
+    test = directory / "test_inner.py"
+    test.write_text(source)
+    environment = {**os.environ, "CMVIG_TEST_OUTCOME": "", **changes}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-c", ROOT / "pyproject.toml", test]
-    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def test_what_a_page_must_not_do_fails_its_test(tmp_path: Path) -> None:
+    answer = run(tmp_path, FORBIDDEN)
     assert "4 passed, 4 errors" in answer.stdout, answer.stdout
     for complaint in ("a request outside the site: http://example.org/", "reported: shouting", "thrown", "status of 404"):
         assert complaint in answer.stdout
+
+
+def test_a_browser_that_is_not_there_is_not_run_and_not_passed(tmp_path: Path) -> None:
+    answer = run(tmp_path, "def test_page(page): pass", CHROMIUM="/no/such/chromium")
+    assert answer.returncode == 3, answer.stdout
+    assert "test_page: /no/such/chromium does not start here" in answer.stdout
 
 
 def test_a_quiet_page_passes_and_so_does_a_complaint_that_was_expected(page: Page, tolerated: list[str]) -> None:

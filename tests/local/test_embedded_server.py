@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -357,3 +359,19 @@ def test_a_throwaway_server_leaves_nothing_behind() -> None:
     assert process.returncode == 0
     assert not Path(directory).exists()
     wait_until_gone(int(pid))
+
+
+def test_what_a_killed_run_left_is_removed_after_a_day_and_nothing_that_is_in_use(tmp_path: Path) -> None:
+    yesterday = time.time() - 25 * 3600
+    killed, running, recent = (tmp_path / f"cmvig-throwaway-{name}" for name in ("killed", "running", "recent"))
+    for directory in (killed, running, recent):
+        directory.mkdir()
+        (directory / "postgres.lock").touch()
+    for directory in (killed, running):
+        os.utime(directory, (yesterday, yesterday))
+    script = "from cmvig_site.local.throwaway import throwaway_server\nwith throwaway_server(): pass"
+    with (running / "postgres.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        environment = {**Person().surroundings()["env"], "TMPDIR": str(tmp_path)}
+        assert Person().popen(["-c", script], env=environment).wait(60) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {running.name, recent.name}
