@@ -227,6 +227,8 @@ def test_two_starts_at_once_share_one_server_and_the_one_that_found_it_leaves_it
     with Held(var, FAST) as one, Held(var, FAST) as two:
         assert sorted([one.about["attached"], two.about["attached"]]) == [False, True]
         starter, guest = (one, two) if two.about["attached"] else (two, one)
+        with Held(var, FAST) as latecomer:
+            assert latecomer.about.get("attached"), latecomer.about
         guest.ask("select 1")
         assert guest.close() == 0
         assert starter.ask("select 1") == [[1]]
