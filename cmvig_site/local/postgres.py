@@ -85,7 +85,7 @@ class Server:
     def url(self, *, role: str = credentials.APP, database: str = databases.DATABASE) -> str:
         """The address of a database for one of the roles."""
         return credentials.url(
-            role=role, password=self._passwords[role], database=database, socket_directory=self._socket_directory()
+            role=role, password=self._passwords[role], database=database, socket_directory=self.socket_directory()
         )
 
     def environment(self, *, database: str = databases.DATABASE) -> dict[str, str]:
@@ -94,6 +94,21 @@ class Server:
             "DATABASE_URL": self.url(database=database),
             "DATABASE_OWNER_URL": self.url(role=credentials.OWNER, database=database),
         }
+
+    def socket_directory(self, *, make: bool = False) -> Path:
+        """The data directory, which is private; a short private directory of /tmp where its path is too long for a socket."""
+        data = self.placement.data
+        if len(os.fsencode(data / SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
+            return data
+        note = self.state / "postgres-socket"
+        if note.exists() and (directory := Path(note.read_text())) and self._is_private(directory):
+            return directory
+        if not make:
+            return data
+        directory = Path(tempfile.mkdtemp(prefix="cmvig-", dir="/tmp"))
+        self.placement.make_private(directory)
+        credentials.write_private(note, str(directory))
+        return directory
 
     def start(self) -> None:
         """Return once the server answers and holds the database `cmvig` with its roles. Raises Problem."""
@@ -191,11 +206,11 @@ class Server:
             first_line = pid_file.read_text().partition("\n")[0]
             if first_line.isdigit() and works_in(int(first_line), data):
                 raise Problem(f"A PostgreSQL that ./dev did not start (process {first_line}) runs on {data}. Stop it first.")
-        for file in (pid_file, self._socket_directory() / f"{SOCKET_NAME}.lock", self._socket_directory() / SOCKET_NAME):
+        for file in (pid_file, self.socket_directory() / f"{SOCKET_NAME}.lock", self.socket_directory() / SOCKET_NAME):
             file.unlink(missing_ok=True)
 
     def _spawn(self, lock: int, data: Path) -> subprocess.Popen:
-        settings = SETTINGS | {"unix_socket_directories": str(self._socket_directory(make=True))}
+        settings = SETTINGS | {"unix_socket_directories": str(self.socket_directory(make=True))}
         if self.throwaway:
             settings |= THROWAWAY_SETTINGS
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -214,21 +229,6 @@ class Server:
             )
 
     # -- small things --------------------------------------------------------------------------------------------
-
-    def _socket_directory(self, *, make: bool = False) -> Path:
-        """The data directory, which is private; a short private directory of /tmp where its path is too long for a socket."""
-        data = self.placement.data
-        if len(os.fsencode(data / SOCKET_NAME)) <= LONGEST_SOCKET_PATH:
-            return data
-        note = self.state / "postgres-socket"
-        if note.exists() and (directory := Path(note.read_text())) and self._is_private(directory):
-            return directory
-        if not make:
-            return data
-        directory = Path(tempfile.mkdtemp(prefix="cmvig-", dir="/tmp"))
-        self.placement.make_private(directory)
-        credentials.write_private(note, str(directory))
-        return directory
 
     def _is_private(self, directory: Path) -> bool:
         with suppress(OSError):

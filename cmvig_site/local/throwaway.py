@@ -25,20 +25,20 @@ def throwaway_server(*, durable: bool = False) -> Iterator[Server]:
     It does not wait for the disk, as the tests need it, unless it is to be `durable` as a hospital's is.
     """
     _sweep()
-    state = Path(tempfile.mkdtemp(prefix=PREFIX))
+    state = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
     if os.geteuid() == 0:
         state.chmod(0o711)  # the server's account passes through; see placement.py
     server = Server(state, throwaway=not durable)
-    elsewhere = None
+    directories = [state]
     try:
         with server:
-            if state not in server.placement.data.parents:
-                elsewhere = server.placement.data.parent
+            # Neither need be below `state`: see placement.py, and long paths in postgres.py.
+            beside = (server.placement.data.parent, server.socket_directory())
+            directories += [directory for directory in beside if state not in (directory, *directory.parents)]
             yield server
     finally:
-        for directory in (state, elsewhere):
-            if directory:
-                shutil.rmtree(directory, ignore_errors=True)
+        for directory in directories:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _sweep() -> None:

@@ -351,15 +351,20 @@ def test_a_throwaway_server_does_not_wait_for_the_disk_and_its_owner_may_make_da
         server.ask("create database another", "cmvig_owner")
 
 
-def test_a_throwaway_server_leaves_nothing_behind() -> None:
+@pytest.mark.parametrize("below", ["", "long-" * 20])
+def test_a_throwaway_server_leaves_nothing_behind(place: Path, below: str) -> None:
     script = (
         "from cmvig_site.local.throwaway import throwaway_server\n"
-        "with throwaway_server() as server: print(server.state, server.process.pid)"
+        "with throwaway_server() as server: print(server.state, server.socket_directory(), server.process.pid)"
     )
-    with Person().popen(["-c", script], stdout=subprocess.PIPE, text=True) as process:
-        directory, pid = process.communicate(timeout=60)[0].split()
+    (place / below).mkdir(exist_ok=True)
+    environment = {**Person().surroundings()["env"], "TMPDIR": str(place / below)}
+    with Person().popen(["-c", script], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        state, sockets, pid = process.communicate(timeout=60)[0].split()
     assert process.returncode == 0
-    assert not Path(directory).exists()
+    assert not Path(state).exists()
+    assert not Path(sockets).exists()
+    assert (Path(state) in Path(sockets).parents) == (not below)
     wait_until_gone(int(pid))
 
 
