@@ -27,4 +27,5 @@ def _needs_database(arguments: list[str]) -> bool:
         return False
     if arguments[0] == "check_cases" and "--library" in arguments:
         return False
-    return not {"-h", "--help", "--version"} & set(arguments)
+    # --version alone is Django's; behind a number it is a version of the monograph (export_monograph --version 2).
+    return not {"-h", "--help"} & set(arguments) and arguments[-1] != "--version"
