@@ -96,6 +96,11 @@ def web_server(environment: dict[str, str], on_port: int, *, log: int | None = N
     )
 
 
+def of_the_app_alone(environment: dict[str, str]) -> dict[str, str]:
+    """The environment without the owner's address: who serves pages never knows that password."""
+    return {name: value for name, value in environment.items() if name != "DATABASE_OWNER_URL"}
+
+
 def _wait_until_healthy(web: subprocess.Popen) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while (answer := _health()) is None or answer[0] != http.client.OK:

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from cmvig_site.local.project import ROOT
+from cmvig_site.local.serve import of_the_app_alone
 from tests.local.holding import kill_at_once, wait_until_gone
 
 # They share one first start, which is slow: in one process.
@@ -166,6 +167,11 @@ def test_a_killed_database_is_started_again_and_a_killed_launcher_leaves_no_proc
         site.end(signal.SIGKILL)
     for pid in processes:
         wait_until_gone(pid)
+
+
+def test_who_serves_pages_is_not_told_the_password_of_the_owner() -> None:
+    told = of_the_app_alone({"DATABASE_URL": "the app's", "DATABASE_OWNER_URL": "the owner's", "PORT": "8000"})
+    assert told == {"DATABASE_URL": "the app's", "PORT": "8000"}
 
 
 def test_a_taken_port_is_named_before_anything_is_done(tmp_path: Path) -> None:
