@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,17 +10,19 @@ from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 
-from patients import audit
+from patients import audit, policy, rules, when
 from patients.constraints import sentence_for
 from patients.identity import identity_matches
-from patients.models import Membership, Transplant, WeightMeasurement
+from patients.models import Membership, Patient, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import Role, require
 from regimens.actions import planning
+from regimens.domain import screening
 from regimens.domain.course import CourseRow
 from regimens.domain.monograph import Anchor
 from regimens.models import Course, Mode, Order, PlannedDose
 
+INDEPENDENT = "Site policy: independent check"
 ORDER_SOURCE = "42 CFR 482.24(c)(2): every order dated, timed and authenticated"
 
 
@@ -55,27 +58,25 @@ def build_course(
     """One course with its order and all its planned doses, unsigned, pinned to the published monograph.
 
     Refused: another role; a closed patient; an unanswered or unreleased contraindication; a weight of somebody else, in error, or
-    older than the limit without a reason; an off-label protocol without a reason; a second open course for the transplant.
+    older than the limit; an off-label protocol without a reason; a second open course for the transplant.
     """
     require(by, "build")
     transplant = Transplant.objects.select_for_update(of=("self",)).select_related("patient__centre").get(pk=transplant.pk)
     patient = transplant.patient
     planning.check_may_plan(patient)
-    if weight.patient_id != patient.pk or weight.error_at:
-        raise Refusal("weight_not_usable", "This weight is not a valid weight of this patient.", field="weight")
+    _check_weight(weight, patient, at)
     monograph = planning.published()
     value = monograph.to_domain()
-    try:
-        protocol_value = value.protocol(protocol_code)
-    except KeyError:
-        raise Refusal("unknown_protocol", "The published monograph has no such protocol.", field="protocol_code") from None
-    protocol = monograph.protocols.get(code=protocol_code)
-    if not protocol_value.enabled:
-        raise Refusal("protocol_disabled", "This protocol is not in use here.", field="protocol_code")
-    if not set(protocol_value.organs) & set(transplant.organs):
+    age = rules.age_years(patient.birth_on, when.local_day(at, patient.centre.time_zone))
+    proposal = screening.propose_protocol(organs=transplant.organs, age=age, monograph=value)
+    if protocol_code not in (proposal.protocol_code, *proposal.alternatives):
         raise Refusal(
-            "protocol_for_other_organs", f"{protocol_value.title} is not meant for this transplant.", field="protocol_code"
+            "protocol_for_other_organs",
+            "The published monograph has no such protocol in use for this transplant.",
+            field="protocol_code",
         )
+    protocol_value = value.protocol(protocol_code)
+    protocol = monograph.protocols.get(code=protocol_code)
     _check_order(order, off_label=protocol_value.off_label, by=by, at=at)
     anchor = planning.anchor_of(transplant, protocol_value.anchor, first_dose_on, patient.centre)
     draft = planning.draft_course(
@@ -119,6 +120,23 @@ def build_course(
         for draft_number, item in enumerate(draft.doses, start=1)
     )
     return course
+
+
+def _check_weight(weight: WeightMeasurement, patient: Patient, at: datetime) -> None:
+    """A plan is made at a weight of this patient that is in date (hazard H05).
+
+    Where no scale is at hand, one stated now with its reason will do.
+    """
+    if weight.patient_id != patient.pk or weight.error_at:
+        raise Refusal("weight_not_usable", "This weight is not a valid weight of this patient.", field="weight_kg")
+    limits = policy.weight_limits()
+    if rules.is_stale(weight.measured_at, at, is_early_dose=True, limits=limits):
+        raise Refusal(
+            "weight_stale",
+            f"This weight is older than {limits.stale_days_first} days. Weigh again, or enter a stated weight with its reason.",
+            source=rules.WEIGHT_RULES,
+            field="weight_kg",
+        )
 
 
 def _dose_row(course, item: CourseRow, rows, weight, number: int, ceiling: Decimal | None, by, at) -> PlannedDose:
@@ -219,38 +237,18 @@ def verify_course(
     Refused: the builder; an identity that does not match; a dose of one's own that differs from the first computed one; a plan that
     changed after it was shown (``shown_hash`` from :func:`plan_hash`); an off-label order without the prescriber's signature.
     """
-    require(by, "verify")
     course = (
         Course.objects.select_for_update(of=("self",))
         .select_related("patient", "protocol", "monograph", "transplant")
         .get(pk=course.pk)
     )
     doses = list(open_unsigned(course).select_for_update(of=("self",)))
-    patient = course.patient
-    if not doses or course.stopped_at:
-        raise Refusal("nothing_to_verify", "No dose of this course waits for verification.")
-    if any(dose.built_by_id == by.pk or dose.built_by.user_id == by.user_id for dose in doses):
-        raise Refusal(
-            "own_course", "You built this plan: another pharmacist verifies it.", source="Site policy: independent check"
-        )
-    if not identity_matches(patient.mrn, patient.birth_on, mrn_tail, birth_year):
-        raise Refusal(
-            "wrong_identity",
-            "The record number's last 4 characters or the birth year do not belong to this patient.",
-            source="Site policy: identity re-entered at every signature",
-            field="mrn_tail",
-        )
     for dose in doses:
         dose.course = course
+    patient = course.patient
+    check_independently(course, doses, mrn_tail=mrn_tail, birth_year=birth_year, own_dose_mg=own_dose_mg, by=by)
     if plan_hash(doses) != shown_hash:
         raise Refusal("plan_changed", "The plan changed after this page was opened. Read it again before you sign.")
-    if own_dose_mg != doses[0].dose_mg:
-        raise Refusal(
-            "own_dose_differs",
-            f"Your own dose for {doses[0].title.lower()} differs from the plan's. Compare the working, or return the plan with a query.",
-            source="Site policy: independent check",
-            field="own_dose_mg",
-        )
     order = course.orders.get(superseded_at=None)
     if course.protocol.off_label and not order.signed_at:
         raise Refusal(
@@ -264,9 +262,49 @@ def verify_course(
     return course
 
 
+def check_independently(
+    course: Course, doses: Sequence[PlannedDose], *, mrn_tail: str, birth_year: str, own_dose_mg: Decimal, by: Membership
+) -> None:
+    """The part of a verification that comes before the plan is seen; signing repeats it on the locked rows.
+
+    Refused: another role; nothing to verify; the builder; a transplant whose time was corrected after the plan was built; an
+    identity that does not match; a dose of one's own that differs from the first computed one.
+    """
+    require(by, "verify")
+    patient = course.patient
+    if not doses or course.stopped_at:
+        raise Refusal("nothing_to_verify", "No dose of this course waits for verification.")
+    if any(dose.built_by.user_id == by.user_id for dose in doses):
+        raise Refusal("own_course", "You built this plan: another pharmacist verifies it.", source=INDEPENDENT)
+    if is_anchor_outdated(course) and not course.doses.filter(settled_as="recorded").exists():
+        raise Refusal(
+            "anchor_changed",
+            "The transplant's time was corrected after this plan was built. Stop this course and build it anew.",
+        )
+    if not identity_matches(patient.mrn, patient.birth_on, mrn_tail, birth_year):
+        raise Refusal(
+            "wrong_identity",
+            "The record number's last 4 characters or the birth year do not belong to this patient.",
+            source="Site policy: identity re-entered at every signature",
+            field="mrn_tail",
+        )
+    if own_dose_mg != doses[0].dose_mg:
+        raise Refusal(
+            "own_dose_differs",
+            "Your own dose differs from the plan's. Check the weight, the row and the arithmetic; if you still differ, the plan goes back.",
+            source=INDEPENDENT,
+            field="own_dose_mg",
+        )
+
+
+def is_anchor_outdated(course: Course) -> bool:
+    """Whether the doses are counted from a time that the transplant's record no longer says."""
+    return course.anchor_at is not None and course.anchor_at != course.transplant.reperfusion_at
+
+
 def plan_hash(doses: Sequence[PlannedDose]) -> str:
-    """One hash for all the doses on a verification page: what the signature will cover."""
-    return "-".join(planning.content_hash(dose)[:12] for dose in doses)
+    """SHA-256 over all the doses on a verification page: what the signature will cover."""
+    return hashlib.sha256("".join(planning.content_hash(dose) for dose in doses).encode()).hexdigest()
 
 
 @transaction.atomic
@@ -281,8 +319,7 @@ def recalculate_course(*, course: Course, weight: WeightMeasurement, by: Members
     if course.stopped_at:
         raise Refusal("course_stopped", "This course is stopped.")
     planning.check_may_plan(course.patient)
-    if weight.patient_id != course.patient_id or weight.error_at:
-        raise Refusal("weight_not_usable", "This weight is not a valid weight of this patient.", field="weight")
+    _check_weight(weight, course.patient, at)
     doses = list(course.doses.filter(settled_at=None).select_for_update(of=("self",)).order_by("number"))
     if not doses:
         raise Refusal("nothing_left", "No dose of this course is left to recalculate.")
@@ -309,7 +346,9 @@ def _at_weight(course: Course, old: PlannedDose, weight: WeightMeasurement, by: 
     new.weight, new.weight_kg, new.built_by, new.built_at = weight, weight.weight_kg, by, at
     amount = planning.amount_of(new)
     new.dose_mg, new.volume_ml, new.draw_ml = amount.dose_mg, amount.volume_ml, amount.draw_ml
-    new.vials, new.waste_ml, new.working = amount.vials, amount.waste_ml, amount.working.to_json()
+    new.vials, new.waste_ml = amount.vials, amount.waste_ml
+    about_the_window = [step for step in old.working if step["rule"].startswith("R-WIN-")]
+    new.working = about_the_window + amount.working.to_json()
     planning.infusion_plan_of(new)  # refuses a weight whose rates the pump cannot be set to
     return new
 

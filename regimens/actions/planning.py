@@ -13,16 +13,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from patients import rules
-from patients.models import Centre, Patient, Precaution, Transplant
+from patients import facts
+from patients.models import Centre, Patient, Precaution, PrecautionKind, Transplant
 from patients.refusal import Refusal
 from regimens.domain import dosing, infusion, schedule
 from regimens.domain.course import CourseRow, plan_course
 from regimens.domain.monograph import Anchor
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.models import Administration, Monograph, PlannedDose
-
-STOPPING_PRECAUTIONS = ("cmvig_hypersensitivity", "ig_hypersensitivity", "component_hypersensitivity", "iga_deficiency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +123,9 @@ def check_may_plan(patient: Patient) -> list[Precaution]:
         raise Refusal("patient_closed", f"Nothing can be planned: {patient.get_closed_reason_display().lower()}.")
     live = list(Precaution.objects.filter(patient=patient, superseded_at=None))
     answers = {row.kind: row for row in live}
-    for kind in STOPPING_PRECAUTIONS:
+    for kind in facts.STOPPING:
         answer = answers.get(kind)
-        label = _label(kind)
+        label = PrecautionKind(kind).label
         if answer is None:
             raise Refusal(
                 "precaution_unanswered", f"Answer this first: {label}?", source="Monograph, Contraindications", field=kind
@@ -141,10 +139,6 @@ def check_may_plan(patient: Patient) -> list[Precaution]:
                 field=kind,
             )
     return live
-
-
-def _label(kind: str) -> str:
-    return dict(Precaution._meta.get_field("kind").flatchoices)[kind]
 
 
 def had_cmvig_before(patient: Patient) -> bool:
@@ -200,8 +194,3 @@ def _exact(value: Decimal | None) -> str | None:
 
 def _instant(at: datetime) -> str:
     return at.astimezone(ZoneInfo("UTC")).isoformat()
-
-
-def age_on(patient: Patient, on: date) -> int:
-    """Whole years on a day."""
-    return rules.age_years(patient.birth_on, on)

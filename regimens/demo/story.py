@@ -208,6 +208,14 @@ class Story:
         at = transplant.reperfusion_at + timedelta(hours=3)
         if pneumonitis:
             at = self.now - timedelta(days=8 if person.stage == "pneumonitis" else 0, hours=2)
+            patients.record_weight(
+                patient=patient,
+                weight_kg=person.weight_kg,
+                measured_at=at - timedelta(hours=2),
+                method="bed_scale",
+                by=self.staff["nurse1"],
+                at=at - timedelta(hours=1),
+            )
         prescriber = self.staff["prescriber1"]
         course = courses.build_course(
             transplant=transplant,

@@ -96,6 +96,7 @@ def _course_view(request, course: Course, doses: list[PlannedDose], by_dose, lat
         "latest": latest,
         "weight_differs": weight_differs,
         "weight_newer": newer,
+        "anchor_outdated": courses.is_anchor_outdated(course) and bool(open_doses),
         "is_open": bool(open_doses) and not course.stopped_at,
         "may_build": may(request.membership, "build"),
         "may_stop": may(request.membership, "stop_course"),

@@ -11,7 +11,6 @@ from regimens.actions.planning import DraftCourse
 from regimens.domain.course import CourseRow
 from regimens.domain.infusion import InfusionPlan
 from regimens.domain.reasons import Step
-from regimens.domain.units import with_unit
 from regimens.models import PlannedDose
 from regimens.templatetags import display
 
@@ -83,7 +82,7 @@ def rates_text(plan: InfusionPlan) -> str:
 def with_unit_list(values: Sequence, unit: str) -> str:
     """Numbers with one unit behind the last."""
     *first, last = values
-    return ", ".join([*(display.format_number(value) for value in first), with_unit(last, unit).replace(" ", display.NBSP)])
+    return ", ".join([*(display.format_number(value) for value in first), display.format_unit(last, unit)])
 
 
 def totals(draft: DraftCourse) -> dict[str, str]:

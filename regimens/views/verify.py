@@ -7,6 +7,7 @@ There is no way to sign more than one course at a time.
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +16,6 @@ from django.urls import path
 from django.utils import timezone
 
 from patients.access import patients_of
-from patients.identity import identity_matches
 from patients.models import Precaution
 from patients.refusal import Refusal
 from patients.roles import may, require
@@ -73,7 +73,9 @@ def verify(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     if request.method == "POST":
         require(request.membership, "verify")
         try:
-            agreed = check.is_valid() and _agrees(course, doses, check.cleaned_data)
+            if check.is_valid():
+                courses.check_independently(course, doses, by=request.membership, **_typed(check))
+                agreed = True
             if agreed and "sign" in request.POST and sign.is_valid():
                 _sign(request, course, check, sign)
                 messages.success(request, "Signed: the plan is verified.")
@@ -89,36 +91,16 @@ def verify(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     )
 
 
-def _agrees(course: Course, doses: list[PlannedDose], data: dict) -> bool:
-    """Whether step 1 holds, so that the plan may be shown; refused where it does not, with the plan still hidden."""
-    patient = course.patient
-    if not identity_matches(patient.mrn, patient.birth_on, data["mrn_tail"], data["birth_year"]):
-        raise Refusal(
-            "wrong_identity", "The record number's end or the birth year do not belong to this patient.", field="mrn_tail"
-        )
-    if data["own_dose_mg"] != doses[0].dose_mg:
-        raise Refusal(
-            "own_dose_differs",
-            "Your own dose differs from the plan's. Check the weight, the row and the arithmetic; if you still differ, the plan goes back.",
-            source="Site policy: independent check",
-            field="own_dose_mg",
-        )
-    return True
-
-
 def _sign(request: HttpRequest, course: Course, check: VerifyForm, sign: SignForm) -> None:
     if not request.user.check_password(sign.cleaned_data["password"]):
         raise Refusal("wrong_password", "This is not your password. Nothing was signed.", field="password")
-    data = check.cleaned_data
     courses.verify_course(
-        course=course,
-        shown_hash=data["shown_hash"],
-        mrn_tail=data["mrn_tail"],
-        birth_year=data["birth_year"],
-        own_dose_mg=data["own_dose_mg"],
-        by=request.membership,
-        at=timezone.now(),
+        course=course, shown_hash=check.cleaned_data["shown_hash"], by=request.membership, at=timezone.now(), **_typed(check)
     )
+
+
+def _typed(check: VerifyForm) -> dict[str, Any]:
+    return {name: check.cleaned_data[name] for name in ("mrn_tail", "birth_year", "own_dose_mg")}
 
 
 def _context(request, course, doses, check, sign, agreed, refusal) -> dict:

@@ -91,7 +91,6 @@ def worklist(request: HttpRequest) -> HttpResponse:
         "next_page": _mark(doses[PAGE_ROWS - 1]) if len(doses) > PAGE_ROWS else "",
         "as_of": display.format_clock(now, centre.time_zone),
         "today": display.format_weekday_day(local.date()),
-        "now_iso": now.isoformat(),
         "is_later_page": bool(after),
     }
     template = "regimens/_worklist.html" if request.htmx else "regimens/worklist.html"

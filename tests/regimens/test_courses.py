@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from patients import actions
+from patients import actions, facts
 from patients.refusal import Refusal
 from regimens.actions import courses, planning
 from regimens.models import PlannedDose
@@ -50,7 +50,7 @@ def test_an_unanswered_contraindication_stops_planning() -> None:
 
 
 @pytest.mark.parametrize("answer", ["present", "unknown"])
-@pytest.mark.parametrize("kind", planning.STOPPING_PRECAUTIONS)
+@pytest.mark.parametrize("kind", facts.STOPPING)
 def test_a_contraindication_stops_planning_until_a_prescriber_releases_it(kind: str, answer: str) -> None:
     team = make_team()
     transplant = make_recipient(team, answers={kind: answer})
@@ -204,3 +204,53 @@ def test_a_dose_above_its_cap_is_refused_by_the_database_itself() -> None:
     dose = doses_of(make_course(make_team()))[0]
     with pytest.raises(IntegrityError, match="dose_is_not_above_its_cap"), transaction.atomic():
         PlannedDose.objects.filter(pk=dose.pk).update(dose_mg=dose.dose_mg + 1, volume_ml=300)
+
+
+def test_a_weight_older_than_its_limit_is_no_basis_for_a_plan() -> None:
+    team = make_team()
+    transplant = make_recipient(team)
+    weight = transplant.patient.weights.get()
+    last = weight.measured_at + timedelta(days=7)
+    with refused("weight_stale"):
+        make_course(team, transplant, at=last + timedelta(seconds=1))
+    assert make_course(team, transplant, at=last).pk
+
+
+def test_an_intestine_alone_gets_the_table_that_is_proposed_for_it() -> None:
+    team = make_team()
+    assert make_course(team, make_recipient(team, organs=["intestine"]), protocol_code="other_organ").pk
+
+
+@pytest.mark.parametrize("code", ["kidney", "no_such_protocol", "heart_paediatric_8_week"])
+def test_a_protocol_that_is_not_offered_for_the_graft_is_refused(code: str) -> None:
+    team = make_team()
+    with refused("protocol_for_other_organs"):
+        make_course(team, make_recipient(team, organs=["heart"]), protocol_code=code)
+
+
+def test_a_plan_whose_transplant_was_corrected_is_not_signed() -> None:
+    team = make_team()
+    course = make_course(team)
+    graft = course.transplant
+    actions.correct_transplant(
+        transplant=graft,
+        version=graft.version,
+        reason="Read from the operation note",
+        reperfusion_at=graft.reperfusion_at - timedelta(hours=1),
+        by=team.builder,
+        at=NOW,
+    )
+    with refused("anchor_changed"):
+        verify(team, course)
+
+
+def test_a_recalculated_dose_keeps_the_working_of_its_window() -> None:
+    team = make_team()
+    course = make_course(team)
+    newer = make_weight(
+        course.patient, "80", at=NOW + timedelta(hours=1), measured_at=NOW + timedelta(minutes=30), reason="Fluid"
+    )
+    course = courses.recalculate_course(course=course, weight=newer, by=team.builder, at=NOW + timedelta(hours=2))
+    rules = [step["rule"] for step in doses_of(course)[1].working]
+    assert rules[0].startswith("R-WIN-")
+    assert "R-DOSE-1" in rules
