@@ -43,11 +43,6 @@ class Banner:
         """The latest valid weight in kg, or None."""
         return self.weight.weight_kg if self.weight else None
 
-    @property
-    def weight_on(self) -> date | None:
-        """The centre's day on which it was measured, or None."""
-        return when.local_day(self.weight.measured_at, self.zone) if self.weight else None
-
 
 def banner_of(patient: Patient, at: datetime, answers: Iterable[Precaution] | None = None) -> Banner:
     """The banner of a patient at an instant, in three statements; two where the page has read the live ``answers`` already.

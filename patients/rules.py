@@ -184,6 +184,11 @@ def agrees(first_kg: Decimal, second_kg: Decimal, *, limits: WeightLimits = SHIP
     return abs(first_kg - second_kg) <= max(limits.agreement_percent * first_kg / 100, limits.agreement_kg)
 
 
+def is_early_dose(number: int) -> bool:
+    """Doses 1 to 5 are given while the body's water still shifts: their weights age sooner."""
+    return number <= 5
+
+
 def stale_from(measured_at: datetime, *, is_early_dose: bool, limits: WeightLimits = SHIPPED) -> datetime:
     """The instant after which a weight is too old: 7 days of 24 hours for doses 1 to 5, 14 for later ones."""
     return measured_at + timedelta(days=limits.stale_days_first if is_early_dose else limits.stale_days_later)
@@ -200,11 +205,6 @@ def is_stale(measured_at: datetime, at: datetime, *, is_early_dose: bool, limits
 def age_years(birth_on: date, on: date) -> int:
     """Completed years. Somebody born on 29-Feb completes a year on 01-Mar where there is no 29-Feb."""
     return on.year - birth_on.year - ((on.month, on.day) < (birth_on.month, birth_on.day))
-
-
-def is_older_than(birth_on: date, on: date, years: int = 65) -> bool:
-    """More than so many years old: over 65 begins on the 66th birthday."""
-    return age_years(birth_on, on) > years
 
 
 def age_text(birth_on: date, on: date) -> str:

@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from patients import audit, rules
+from patients import audit, policy, rules
 from patients.banner import name_alert
 from patients.models import Centre, Membership, Precaution
 from patients.roles import require
 from regimens.actions import planning
+from regimens.domain.clock import last_day, local_day
 from regimens.domain.units import day_text, duration_text, instant_text, number, wall_text, with_unit
 from regimens.models import Order, PlannedDose, SheetCopy
 from regimens.sheets import data
@@ -99,6 +100,8 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
     limit = value.limit("max_rate_ml_per_h")
     size = next(vial for vial in value.product.vials if vial.volume_ml == amount.vial_ml)
     begin, finish = value.limit("begin_within_h"), value.limit("finish_within_h")
+    stale_at = _weight_stale_at(dose)
+    is_weight_old = stale_at <= max(copy.printed_at, dose.opens_at)
     observed = value.limit("observation_first_min" if dose.rate_table == "initial" else "observation_min")
     earlier = SheetCopy.objects.filter(dose__course=course, dose__number=dose.number).exclude(pk=copy.pk)
     return data.DoseSheet(
@@ -112,7 +115,9 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
         monograph_version=str(course.monograph.version),
         code=copy.code,
         check_url=check_url,
-        valid_until=wall_text(_valid_until(dose, value), zone),
+        # Until the window or the weight ends, whichever is first; printed with an old weight, it asks for a new look at the scale.
+        valid_until=wall_text(dose.closes_at if is_weight_old else min(dose.closes_at, stale_at), zone),
+        check_weight_and_code=is_weight_old,
         generic_name=value.product.generic_name,
         brand_name=value.product.brand_name,
         concentration_mg_per_ml=value.product.concentration_mg_per_ml,
@@ -216,9 +221,8 @@ def _verification(dose: PlannedDose, zone: str) -> data.Verification | None:
 def _due(dose: PlannedDose, zone: str) -> str:
     if dose.overdue_at == dose.closes_at:
         return f"until {wall_text(dose.closes_at, zone)}"
-    clock = ZoneInfo(zone)
-    first, last = dose.opens_at.astimezone(clock).date(), (dose.closes_at - timedelta(microseconds=1)).astimezone(clock).date()
-    return f"{day_text(dose.target_on)}, window {day_text(first)} to {day_text(last)}"
+    opens_on, last_on = local_day(dose.opens_at, zone), last_day(dose.closes_at, zone)
+    return f"{day_text(dose.target_on)}, window {day_text(opens_on)} to {day_text(last_on)}"
 
 
 def _anchor(course) -> str:
@@ -228,11 +232,11 @@ def _anchor(course) -> str:
     return wall_text(graft.reperfusion_at, graft.zone_name) if is_here else instant_text(graft.reperfusion_at, graft.zone_name)
 
 
-def _valid_until(dose: PlannedDose, value) -> datetime:
-    """The earliest of the window's end and the weight's age limit; a changed plan ends it sooner."""
-    days = value.limit("weight_stale_days_first" if dose.number <= 5 else "weight_stale_days_later").value
-    stale_at = dose.weight.measured_at + timedelta(days=int(days))
-    return min(dose.closes_at, stale_at) if stale_at > dose.opens_at else dose.closes_at
+def _weight_stale_at(dose: PlannedDose) -> datetime:
+    """When the weight of the dose is too old to give it by, without a look at the scale."""
+    return rules.stale_from(
+        dose.weight.measured_at, is_early_dose=rules.is_early_dose(dose.number), limits=policy.weight_limits()
+    )
 
 
 def _latest_start_minutes(plan) -> Decimal:

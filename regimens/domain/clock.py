@@ -20,6 +20,11 @@ def local_day(at: datetime, zone_name: str) -> date:
     return guards.instant(at, "at").astimezone(guards.zone(zone_name)).date()
 
 
+def last_day(closes_at: datetime, zone_name: str) -> date:
+    """The last calendar day before a closing instant, which is itself outside."""
+    return local_day(closes_at - timedelta(microseconds=1), zone_name)
+
+
 def day_start(on: date, zone: tzinfo) -> datetime:
     """The first instant of a calendar day in a zone, in UTC.
 

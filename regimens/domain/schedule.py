@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from . import guards
-from .clock import ONE_DAY, day_start, local_day
+from .clock import ONE_DAY, day_start, last_day, local_day
 from .monograph import Anchor, Protocol, ProtocolDose
 from .reasons import SITE_POLICY, Derivation, Part, Refused
 
@@ -88,7 +88,7 @@ class Window:
     @property
     def last_on(self) -> date:
         """Last calendar day of the window in its zone (the closing instant itself is outside)."""
-        return local_day(self.closes_at - timedelta(microseconds=1), self.zone_name)
+        return last_day(self.closes_at, self.zone_name)
 
 
 def plan_windows(

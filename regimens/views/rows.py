@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from regimens.actions.planning import DraftCourse
+from regimens.domain.clock import last_day, local_day
 from regimens.domain.course import CourseRow
 from regimens.domain.infusion import InfusionPlan
 from regimens.domain.reasons import Step
@@ -68,9 +67,7 @@ def window_text(dose, zone: str) -> str:
     """When a dose may be given: "until 23-Nov-2026 18:10" for the 72 hours, else its first and last day."""
     if dose.overdue_at == dose.closes_at:
         return f"until {display.format_instant(dose.closes_at, zone)}"
-    clock = ZoneInfo(zone)
-    opens_on = dose.opens_at.astimezone(clock).date()
-    last_on = (dose.closes_at - timedelta(microseconds=1)).astimezone(clock).date()
+    opens_on, last_on = local_day(dose.opens_at, zone), last_day(dose.closes_at, zone)
     return display.format_span(opens_on, last_on) if opens_on != last_on else f"{display.format_day(opens_on)} only"
 
 

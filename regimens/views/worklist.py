@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from patients.models import Centre
 from patients.roles import may
+from regimens.domain.clock import last_day
 from regimens.models import Administration, Course, PlannedDose
 from regimens.models.status import open_status_sql
 from regimens.templatetags import display
@@ -283,8 +284,8 @@ def _when(dose: dict, code: str, centre: Centre, now: datetime) -> str:
         return f"until {display.format_instant(dose['closes_at'], zone)}"
     if code == "next":
         return display.format_weekday_day(dose["target_on"])
-    last_day = (dose["closes_at"] - timedelta(microseconds=1)).astimezone(ZoneInfo(zone)).date()
-    return f"{display.format_weekday_day(dose['target_on'])}, last day {display.format_day(last_day)}"
+    last_on = last_day(dose["closes_at"], zone)
+    return f"{display.format_weekday_day(dose['target_on'])}, last day {display.format_day(last_on)}"
 
 
 urls = [path("", worklist, name="worklist")]

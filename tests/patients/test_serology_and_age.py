@@ -69,14 +69,6 @@ def test_a_leap_day_birthday_falls_on_the_first_of_march():
 
 
 @pytest.mark.parametrize(
-    ("on", "older"),
-    [(date(2025, 11, 22), False), (date(2026, 11, 21), False), (date(2026, 11, 22), True), (date(2026, 11, 23), True)],
-)
-def test_over_65_begins_on_the_66th_birthday(on, older):
-    assert rules.is_older_than(date(1960, 11, 22), on) is older
-
-
-@pytest.mark.parametrize(
     ("on", "text"),
     [
         (date(2026, 1, 28), "27d"),
