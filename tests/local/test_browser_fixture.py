@@ -25,8 +25,8 @@ def test_shouting(page):
 
 def test_throwing(page):
     page.goto("/healthz")
-    page.evaluate("setTimeout(() => { throw new Error('thrown') })")
-    page.reload()
+    with page.expect_event("pageerror"):
+        page.evaluate("setTimeout(() => { throw new Error('thrown') })")
 
 def test_missing(page):
     page.goto("/static/no-such-file.css")
