@@ -34,6 +34,11 @@ class User(AbstractUser):
         return self.get_full_name() or self.username
 
 
+def saturday_and_sunday() -> list[int]:
+    """The days on which most centers plan no infusion."""
+    return [5, 6]
+
+
 class Centre(models.Model):
     """A hospital: its clock, its telephone and its policy."""
 
@@ -46,6 +51,11 @@ class Centre(models.Model):
     vial_rounding_percent = models.DecimalField(
         max_digits=4, decimal_places=1, default=Decimal(0), help_text="0 turns vial rounding off (the default)"
     )
+    closed_weekdays = ArrayField(
+        models.PositiveSmallIntegerField(), default=saturday_and_sunday, blank=True, help_text="Monday is 0, Sunday is 6"
+    )
+    consent_required = models.BooleanField(default=False, help_text="No dose is released without a consent on record")
+    shift_allowed = models.BooleanField(default=False, help_text="Later doses may be moved with a late one")
     second_factor_required = models.BooleanField(default=True)
     is_demonstration = models.BooleanField(default=False)
 
@@ -56,10 +66,26 @@ class Centre(models.Model):
                 condition=Q(vial_rounding_percent__gte=0, vial_rounding_percent__lte=10),
                 name="centre_vial_rounding_is_at_most_10_percent",
             ),
+            CheckConstraint(condition=Q(closed_weekdays__contained_by=list(range(7))), name="closed_weekdays_are_from_0_to_6"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class ClosedDay(models.Model):
+    """A day on which a center gives no planned infusions, such as a holiday. It moves no dose; it is shown beside one."""
+
+    centre = models.ForeignKey(Centre, PROTECT, related_name="closed_days")
+    on = models.DateField("day")
+    title = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["on"]
+        constraints = [UniqueConstraint(fields=["centre", "on"], name="closed_day_is_listed_once")]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class Membership(models.Model):

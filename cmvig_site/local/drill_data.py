@@ -83,7 +83,7 @@ def _first_course(people: dict[str, Any], now: datetime) -> Course:
     """Transplanted a day ago, built and verified within the hour: the first dose is open."""
     from patients import actions
     from patients.models import PrecautionKind
-    from regimens.actions import courses
+    from regimens.actions import courses, orders, verification
 
     at, builder = now - TRANSPLANTED_BEFORE, people["builder"]
     patient = actions.register_patient(
@@ -104,7 +104,7 @@ def _first_course(people: dict[str, Any], now: datetime) -> Course:
         donor_cmv_igg="positive",
         recipient_cmv_igg="negative",
     )
-    order = courses.OrderFacts(prescriber=people["prescriber"], ordered_at=at, mode="written", indication="Prophylaxis")
+    order = orders.OrderFacts(prescriber=people["prescriber"], ordered_at=at, mode="written", indication="Prophylaxis")
     course = courses.build_course(
         transplant=transplant,
         protocol_code="kidney",
@@ -114,12 +114,12 @@ def _first_course(people: dict[str, Any], now: datetime) -> Course:
         by=builder,
         at=at,
     )
-    planned = list(courses.open_unsigned(course))
+    planned = list(verification.open_unsigned(course))
     for dose in planned:
         dose.course = course
-    return courses.verify_course(
+    return verification.verify_course(
         course=course,
-        shown_hash=courses.plan_hash(planned),
+        shown_hash=verification.plan_hash(planned),
         mrn_tail=patient.mrn[-4:],
         birth_year=str(patient.birth_on.year),
         own_dose_mg=planned[0].dose_mg,

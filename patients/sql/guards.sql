@@ -92,7 +92,33 @@ call audit.guard_by('regimens_planneddose', 'verifier_is_another_person', 'inser
   'new.verified_by_id is not null', 'verifier_differs');
 call audit.guard('regimens_planneddose', 'signed_dose_is_never_changed', 'update', $$
   old.verified_at is not null
-  and to_jsonb(new) - '{settled_at,settled_as}'::text[] is distinct from to_jsonb(old) - '{settled_at,settled_as}'::text[] $$);
+  and to_jsonb(new) - '{settled_at,settled_as,booked_for,booked_place}'::text[]
+      is distinct from to_jsonb(old) - '{settled_at,settled_as,booked_for,booked_place}'::text[] $$);
+
+-- Findings: what was entered stays; "entered in error" and a signed decision are added once. A dose given elsewhere stands for a
+-- visit of the same patient alone.
+create or replace function audit.outside_dose_fits() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform audit.refuse_unless(
+    exists (select from public.regimens_planneddose d join public.regimens_course c on c.id = d.course_id
+             where d.id = new.dose_id and c.patient_id = new.patient_id),
+    'outside_dose_is_the_patients_own', tg_table_name);
+  return new;
+end $$;
+call audit.guard_by('regimens_outsidedose', 'outside_dose_is_the_patients_own', 'insert or update of dose_id, patient_id',
+  'new.dose_id is not null', 'outside_dose_fits');
+call audit.guard('regimens_outsidedose', 'finding_is_never_overwritten', 'update', $$
+  to_jsonb(new) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason,dose_id}'::text[]
+    is distinct from to_jsonb(old) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason,dose_id}'::text[]
+  or old.error_at is not null and new.* is distinct from old.* or old.decision <> '' and new.decision <> old.decision $$);
+call audit.guard('regimens_antibodyremoval', 'finding_is_never_overwritten', 'update', $$
+  to_jsonb(new) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason}'::text[]
+    is distinct from to_jsonb(old) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason}'::text[]
+  or old.error_at is not null and new.* is distinct from old.* or old.decision <> '' and new.decision <> old.decision $$);
+call audit.guard('regimens_labresult', 'finding_is_never_overwritten', 'update', $$
+  to_jsonb(new) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason}'::text[]
+    is distinct from to_jsonb(old) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason}'::text[]
+  or old.error_at is not null and new.* is distinct from old.* or old.decision <> '' and new.decision <> old.decision $$);
 
 -- Administrations: in the patient's centre, of the patient's own dose, from that centre's lots.
 create or replace function audit.administration_fits() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$

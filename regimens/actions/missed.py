@@ -123,7 +123,7 @@ def options_for(chart: Chart, at: datetime, give_on: date | None = None) -> dict
     case = case_of(chart)
     give_at = None if give_on is None else _considered(case, chart, at, give_on)
     shown = missed.options(case, at=at, monograph=chart.course.monograph.to_domain(), give_at=give_at)
-    return {Decision(str(option.decision)): option for option in shown if str(option.decision) in Decision.values}
+    return {Decision(str(option.decision)): option for option in shown if option.decision in EFFECTS}
 
 
 def _considered(case: missed.Case, chart: Chart, at: datetime, give_on: date) -> datetime:
@@ -189,7 +189,7 @@ def decide(
     giving late without a day, in the past or inside the interval; a reason that is not in the monograph's list for it.
     """
     require(by, "decide_missed")
-    if decision not in Decision.values:
+    if decision not in EFFECTS:
         raise Refusal("decision", "Choose what is to happen with this dose.", field="decision")
     if reached_by not in REACHED:
         raise Refusal("reached_by", "Say how you were reached.", field="reached_by")

@@ -13,8 +13,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from patients import facts
-from patients.models import Centre, Patient, Precaution, PrecautionKind, Transplant
+from patients import facts, policy, rules
+from patients.models import Centre, Patient, Precaution, PrecautionKind, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from regimens.domain import dosing, infusion, schedule
 from regimens.domain.course import CourseRow, plan_course
@@ -139,6 +139,23 @@ def check_may_plan(patient: Patient) -> list[Precaution]:
                 field=kind,
             )
     return live
+
+
+def check_weight(weight: WeightMeasurement, patient: Patient, at: datetime) -> None:
+    """A plan is made at a weight of this patient that is in date (hazard H05).
+
+    Where no scale is at hand, one stated now with its reason will do.
+    """
+    if weight.patient_id != patient.pk or weight.error_at:
+        raise Refusal("weight_not_usable", "This weight is not a valid weight of this patient.", field="weight_kg")
+    limits = policy.weight_limits()
+    if rules.is_stale(weight.measured_at, at, is_early_dose=True, limits=limits):
+        raise Refusal(
+            "weight_stale",
+            f"This weight is older than {limits.stale_days_first} days. Weigh again, or enter a stated weight with its reason.",
+            source=rules.WEIGHT_RULES,
+            field="weight_kg",
+        )
 
 
 def had_cmvig_before(patient: Patient) -> bool:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from patients import actions as patients
 from patients.models import Membership, Patient, PrecautionKind, Transplant
-from regimens.actions import courses, infusions, planning
+from regimens.actions import courses, infusions, orders, planning, verification
 from regimens.actions.charting import ReactionFacts, VialFacts, VitalsFacts
 from regimens.demo.cast import Person
 from regimens.models import Course, PlannedDose
@@ -222,7 +222,7 @@ class Story:
             protocol_code=code,
             weight=patient.weights.filter(error_at=None).latest("measured_at"),
             choice_reason="Chosen in the order",
-            order=courses.OrderFacts(
+            order=orders.OrderFacts(
                 prescriber=prescriber,
                 ordered_at=at - timedelta(minutes=30),
                 mode="written",
@@ -235,7 +235,7 @@ class Story:
             at=at,
         )
         if off_label and person.stage != "pneumonitis_built":
-            courses.cosign_order(order=course.orders.get(), by=prescriber, at=at + timedelta(minutes=5))
+            orders.cosign_order(order=course.orders.get(), by=prescriber, at=at + timedelta(minutes=5))
         return course
 
     def _verified(self, person: Person, patient: Patient, transplant: Transplant) -> Course:
@@ -246,9 +246,9 @@ class Story:
     def _verify(self, course: Course) -> None:
         doses = self._doses(course)
         patient = course.patient
-        courses.verify_course(
+        verification.verify_course(
             course=course,
-            shown_hash=courses.plan_hash(doses),
+            shown_hash=verification.plan_hash(doses),
             mrn_tail=patient.mrn[-4:],
             birth_year=str(patient.birth_on.year),
             own_dose_mg=doses[0].dose_mg,

@@ -45,6 +45,7 @@ class BuildForm(forms.Form):
     weight_reason = forms.CharField(label="Reason, where it was not measured", max_length=300, required=False)
     prescriber = forms.ModelChoiceField(label="Ordered by", queryset=Membership.objects.none())
     mode = forms.ChoiceField(label="How ordered", choices=Mode.choices, initial=Mode.WRITTEN)
+    is_read_back = forms.BooleanField(label="Read back by name (telephone)", required=False)
     order_number = forms.CharField(label="Order number", max_length=40, required=False)
     indication = forms.CharField(label="Indication", max_length=300)
     ceiling_mg_per_kg_per_h = AmountField(
@@ -95,6 +96,7 @@ class BuildForm(forms.Form):
                 "prescriber",
                 "ordered_at",
                 "mode",
+                "is_read_back",
                 "order_number",
                 "indication",
                 "ceiling_mg_per_kg_per_h",

@@ -1,6 +1,17 @@
 """What is planned, given and missed. One module per subject; import names from here."""
 
-from regimens.models.course import Course, Mode, Order, PlannedDose, SheetCopy
+from regimens.models.care import (
+    Authorization,
+    Consent,
+    Hold,
+    HoldReason,
+    IntervalRelease,
+    NotGivenToday,
+    Release,
+    WeightKept,
+)
+from regimens.models.course import Course, PlannedDose, PriorIg, SheetCopy
+from regimens.models.findings import AntibodyRemoval, Handover, LabResult, Note, OutsideDose, ResultKind, RiskReview
 from regimens.models.library import (
     Limit,
     Monograph,
@@ -17,6 +28,7 @@ from regimens.models.library import (
     VialSize,
 )
 from regimens.models.notice import Notice, NoticeKind, NotifierRun
+from regimens.models.order import Mode, Order, WeightBasis
 from regimens.models.record import (
     Administration,
     Decision,
@@ -31,19 +43,31 @@ from regimens.models.stock import Lot
 
 __all__ = [
     "Administration",
+    "AntibodyRemoval",
+    "Authorization",
+    "Consent",
     "Course",
     "Decision",
+    "Handover",
+    "Hold",
+    "HoldReason",
+    "IntervalRelease",
+    "LabResult",
     "Limit",
     "Lot",
     "MissedDoseDecision",
     "Mode",
     "Moment",
     "Monograph",
+    "NotGivenToday",
+    "Note",
     "Notice",
     "NoticeKind",
     "NotifierRun",
     "Order",
+    "OutsideDose",
     "PlannedDose",
+    "PriorIg",
     "Product",
     "Protocol",
     "ProtocolDose",
@@ -54,10 +78,15 @@ __all__ = [
     "Reaction",
     "ReactionTerm",
     "ReasonCode",
+    "Release",
+    "ResultKind",
+    "RiskReview",
     "Section",
     "SheetCopy",
     "Statement",
     "VialSize",
     "VialUse",
     "VitalSigns",
+    "WeightBasis",
+    "WeightKept",
 ]

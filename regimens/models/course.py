@@ -11,6 +11,14 @@ from patients.models import Centre, Membership, Patient, Transplant, WeightMeasu
 from regimens.models.library import Monograph, Protocol, ProtocolDose
 
 
+class PriorIg(models.TextChoices):
+    """Immune globulin in the 28 days before the course, here or elsewhere; asked before anything is built."""
+
+    YES = "yes", "Yes"
+    NO = "no", "No"
+    UNKNOWN = "unknown", "Unable to find out"
+
+
 class Course(models.Model):
     """One patient's run of one protocol, pinned to one monograph version."""
 
@@ -25,6 +33,14 @@ class Course(models.Model):
     anchor_zone_name = models.CharField(max_length=64)
     revision = models.PositiveIntegerField(default=1)
     choice_reason = models.CharField("why this protocol", max_length=300)
+    prior_ig = models.CharField(
+        "immune globulin in the last 28 days", max_length=8, choices=PriorIg.choices, default=PriorIg.UNKNOWN
+    )
+    prior_ig_asked = models.CharField("who was asked", max_length=200, blank=True)
+    # Late start: doses whose window closed before this instant were not ours to give.
+    referred_at = models.DateTimeField(null=True, blank=True)
+    referred_from = models.CharField(max_length=200, blank=True)
+    review_on = models.DateField("review of the repeated doses", null=True, blank=True)
     built_by = models.ForeignKey(Membership, PROTECT, related_name="+")
     built_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)
@@ -41,44 +57,13 @@ class Course(models.Model):
                 | Q(stopped_at__isnull=False, stopped_by__isnull=False) & ~Q(stop_reason_code=""),
                 name="stopped_course_has_who_when_why",
             ),
+            CheckConstraint(condition=Q(prior_ig__in=PriorIg.values), name="prior_immune_globulin_is_answered"),
+            CheckConstraint(condition=Q(referred_at=None) | ~Q(referred_from=""), name="referral_says_from_where"),
         ]
         indexes = [Index(fields=["patient", "-built_at"], name="course_by_patient")]
 
     def __str__(self) -> str:
         return f"course {self.pk}"
-
-
-class Mode(models.TextChoices):
-    """How an order reached the record."""
-
-    WRITTEN = "written", "Written by the prescriber"
-    TELEPHONE = "telephone", "Telephone, read back"
-    PROTOCOL = "protocol", "Signed protocol of the centre"
-
-
-class Order(models.Model):
-    """What the prescriber ordered for a course. A later order supersedes an earlier one."""
-
-    course = models.ForeignKey(Course, PROTECT, related_name="orders")
-    prescriber = models.ForeignKey(Membership, PROTECT, related_name="+")
-    ordered_at = models.DateTimeField()
-    mode = models.CharField(max_length=10, choices=Mode.choices)
-    order_number = models.CharField(max_length=40, blank=True, help_text="Number in the hospital's record")
-    indication = models.CharField(max_length=300)
-    ceiling_mg_per_kg_per_h = models.DecimalField(max_digits=5, decimal_places=2, null=True, blank=True)
-    instructions = models.CharField("premedication and bedside orders", max_length=500, blank=True)
-    off_label_reason = models.CharField(max_length=300, blank=True)
-    entered_by = models.ForeignKey(Membership, PROTECT, related_name="+")
-    entered_at = models.DateTimeField()
-    signed_at = models.DateTimeField(null=True, blank=True, help_text="When the prescriber signed or co-signed")
-    superseded_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            UniqueConstraint(fields=["course"], condition=Q(superseded_at=None), name="one_live_order_per_course"),
-            CheckConstraint(condition=Q(mode__in=Mode.values), name="order_mode_is_known"),
-            CheckConstraint(condition=Q(ordered_at__lte=F("entered_at")), name="order_is_not_in_the_future"),
-        ]
 
 
 class PlannedDose(models.Model):
@@ -109,6 +94,13 @@ class PlannedDose(models.Model):
     draw_ml = models.DecimalField("volume to infuse", max_digits=7, decimal_places=2)
     vials = models.PositiveSmallIntegerField()
     waste_ml = models.DecimalField(max_digits=7, decimal_places=2)
+    rounded_from_mg = models.DecimalField(
+        "exact dose before rounding to vials", max_digits=8, decimal_places=2, null=True, blank=True
+    )
+    is_remainder = models.BooleanField(default=False, help_text="What is left of a stopped dose")
+    shifted_days = models.PositiveSmallIntegerField(default=0, help_text="Days this dose was moved with a late one, in all")
+    booked_for = models.DateTimeField(null=True, blank=True)
+    booked_place = models.CharField(max_length=80, blank=True)
     rate_table = models.CharField(max_length=20)
     ceiling_mg_per_kg_per_h = models.DecimalField(max_digits=5, decimal_places=2, null=True, blank=True)
     pump_increment_ml_per_h = models.DecimalField(max_digits=4, decimal_places=2)
@@ -129,6 +121,7 @@ class PlannedDose(models.Model):
             ("superseded", "Superseded"),
             ("cancelled", "Cancelled"),
             ("before_referral", "Not given here, before referral"),
+            ("accepted", "Part accepted as the dose"),
         ],
     )
 
@@ -158,6 +151,10 @@ class PlannedDose(models.Model):
             CheckConstraint(
                 condition=Q(settled_at__isnull=True, settled_as="") | Q(settled_at__isnull=False) & ~Q(settled_as=""),
                 name="settled_dose_says_how",
+            ),
+            CheckConstraint(condition=Q(booked_for=None) | ~Q(booked_place=""), name="booking_has_a_place"),
+            CheckConstraint(
+                condition=Q(rounded_from_mg=None) | Q(rounded_from_mg__gt=0), name="dose_before_rounding_is_above_zero"
             ),
         ]
         indexes = [

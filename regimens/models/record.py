@@ -180,11 +180,17 @@ class VialUse(models.Model):
 
 
 class Decision(models.TextChoices):
-    """What a prescriber may decide about a dose whose window has closed."""
+    """What a prescriber may decide about a dose whose window has closed, or that was stopped before its end."""
 
     GIVE_LATE = "give_late", "Give late"
+    GIVE_LATE_AND_SHIFT = "give_late_and_shift", "Give late and move all later doses"
+    GIVE_REMAINDER = "give_remainder", "Give the remainder"
+    ACCEPT_PARTIAL = "accept_partial", "Accept the part given"
     OMIT = "omit", "Omit this dose"
+    CHANGE_DOSE = "change_dose", "Change the dose"
+    HOLD = "hold", "Hold the course"
     STOP = "stop", "Stop the course"
+    CHANGE_PROTOCOL = "change_protocol", "Change the protocol"
 
 
 class MissedDoseDecision(models.Model):
@@ -203,5 +209,8 @@ class MissedDoseDecision(models.Model):
     class Meta:
         constraints = [
             CheckConstraint(condition=Q(decision__in=Decision.values), name="decision_is_known"),
-            CheckConstraint(condition=~Q(decision=Decision.GIVE_LATE) | Q(give_on__isnull=False), name="giving_late_has_a_day"),
+            CheckConstraint(
+                condition=~Q(decision__in=["give_late", "give_late_and_shift", "give_remainder"]) | Q(give_on__isnull=False),
+                name="giving_late_has_a_day",
+            ),
         ]

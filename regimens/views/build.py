@@ -19,7 +19,7 @@ from patients.access import transplant_for
 from patients.models import Precaution, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import require
-from regimens.actions import courses, planning
+from regimens.actions import courses, orders, planning
 from regimens.domain import screening
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.reasons import Refused
@@ -142,12 +142,13 @@ def _save(request: HttpRequest, transplant: Transplant, form: BuildForm, proposa
         choice_reason=proposal.reason
         if chosen == proposal.protocol_code
         else f"Chosen in the order; proposed was: {proposal.reason}"[:300],
-        order=courses.OrderFacts(
+        order=orders.OrderFacts(
             prescriber=data["prescriber"],
             ordered_at=data["ordered_at"],
             mode=data["mode"],
             indication=data["indication"],
             order_number=data["order_number"],
+            is_read_back=data["is_read_back"],
             ceiling_mg_per_kg_per_h=data["ceiling_mg_per_kg_per_h"],
             instructions=data["instructions"],
             off_label_reason=data.get("off_label_reason", ""),

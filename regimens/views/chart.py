@@ -18,7 +18,7 @@ from patients.access import patient_for
 from patients.refusal import Refusal
 from patients.roles import may, require
 from regimens.access import course_for, dose_for
-from regimens.actions import courses, planning
+from regimens.actions import courses, orders, planning, replanning
 from regimens.domain import dosing
 from regimens.domain.status import NEEDS_DECISION, STARTABLE, Status
 from regimens.forms.course import SignForm, StopForm
@@ -156,7 +156,7 @@ def recalculate(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     latest = facts.current_weight(course.patient)
     if latest is None:
         raise Refusal("no_weight", "Record a weight first.")
-    courses.recalculate_course(course=course, weight=latest, by=request.membership, at=timezone.now())
+    replanning.recalculate_course(course=course, weight=latest, by=request.membership, at=timezone.now())
     messages.success(request, "Recalculated at the latest weight: a new revision waits for verification.")
     return redirect("chart", patient_id=course.patient_id)
 
@@ -185,7 +185,7 @@ def cosign(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     form = SignForm(request.POST) if request.method == "POST" else SignForm()
     if request.method == "POST" and form.is_valid():
         if request.user.check_password(form.cleaned_data["password"]):
-            courses.cosign_order(order=order, by=request.membership, at=timezone.now())
+            orders.cosign_order(order=order, by=request.membership, at=timezone.now())
             messages.success(request, "Order signed.")
             return redirect("chart", patient_id=course.patient_id)
         form.add_error("password", "This is not your password. Nothing was signed.")

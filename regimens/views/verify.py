@@ -20,7 +20,7 @@ from patients.models import Precaution
 from patients.refusal import Refusal
 from patients.roles import may, require
 from regimens.access import course_for
-from regimens.actions import courses, planning
+from regimens.actions import planning, verification
 from regimens.forms.course import SignForm, VerifyForm
 from regimens.models import Course, PlannedDose
 from regimens.templatetags import display
@@ -59,13 +59,13 @@ def queue(request: HttpRequest) -> HttpResponse:
 def verify(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     """One course's check. Reading is for everybody who may open the chart; checking and signing for another pharmacist than the builder."""
     course = course_for(request.membership, course_id)
-    doses = list(courses.open_unsigned(course).select_related("protocol_dose", "weight", "built_by__user", "course"))
+    doses = list(verification.open_unsigned(course).select_related("protocol_dose", "weight", "built_by__user", "course"))
     for dose in doses:
         dose.course = course
     if not doses:
         messages.info(request, "No dose of this course waits for verification.")
         return redirect("chart", patient_id=course.patient_id)
-    shown = courses.plan_hash(doses)
+    shown = verification.plan_hash(doses)
     check = VerifyForm(request.POST) if request.method == "POST" else VerifyForm(initial={"shown_hash": shown})
     sign = SignForm(request.POST) if "sign" in request.POST else SignForm()
     agreed = False
@@ -74,7 +74,7 @@ def verify(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
         require(request.membership, "verify")
         try:
             if check.is_valid():
-                courses.check_independently(course, doses, by=request.membership, **_typed(check))
+                verification.check_independently(course, doses, by=request.membership, **_typed(check))
                 agreed = True
             if agreed and "sign" in request.POST and sign.is_valid():
                 _sign(request, course, check, sign)
@@ -94,7 +94,7 @@ def verify(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
 def _sign(request: HttpRequest, course: Course, check: VerifyForm, sign: SignForm) -> None:
     if not request.user.check_password(sign.cleaned_data["password"]):
         raise Refusal("wrong_password", "This is not your password. Nothing was signed.", field="password")
-    courses.verify_course(
+    verification.verify_course(
         course=course, shown_hash=check.cleaned_data["shown_hash"], by=request.membership, at=timezone.now(), **_typed(check)
     )
 

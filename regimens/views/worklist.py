@@ -24,7 +24,7 @@ from patients.models import Centre
 from patients.roles import may
 from regimens.domain.clock import last_day
 from regimens.models import Administration, Course, PlannedDose
-from regimens.models.status import open_status_sql
+from regimens.models.status import open_status_sql, with_hold
 from regimens.templatetags import display
 from regimens.views.rows import short_title
 
@@ -109,7 +109,7 @@ def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] 
         rows = _after(rows, after)
     page = rows.order_by("closes_at", "pk").values("pk")[: PAGE_ROWS + 1]
     rows_of_page: Iterable[Any] = (
-        PlannedDose.objects.filter(pk__in=page)
+        with_hold(PlannedDose.objects.filter(pk__in=page), now)
         .annotate(status=open_status_sql(now))
         .order_by("closes_at", "pk")
         .values(

@@ -73,7 +73,7 @@ def test_every_row_under_a_patient_knows_the_way_to_the_patient():
     about_patients = {
         t for t in without if not t.startswith("regimens_") or t in ("regimens_course", "regimens_administration")
     }
-    people = {"patients_user", "patients_centre", "patients_membership", "patients_patient"}
+    people = {"patients_user", "patients_centre", "patients_closedday", "patients_membership", "patients_patient"}
     assert about_patients == people | {"patients_user_groups", "patients_user_user_permissions"}
     assert without - about_patients == {"regimens_monograph", "regimens_lot", "regimens_notifierrun", *guards.monograph_rows()}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from patients.models import Centre, Membership, Transplant
 from patients.roles import Role
-from regimens.actions import courses
+from regimens.actions import courses, orders, verification
 from regimens.models import Course, PlannedDose
 from tests.factories import NOW, make_answers, make_centre, make_member, make_patient, make_transplant, make_weight
 
@@ -46,10 +46,10 @@ def make_recipient(
     return make_transplant(patient, at=at, **facts)
 
 
-def order_of(team: Team, at: datetime = NOW, **facts: Any) -> courses.OrderFacts:
+def order_of(team: Team, at: datetime = NOW, **facts: Any) -> orders.OrderFacts:
     """A written order for prophylaxis, half an hour old."""
     given: dict[str, Any] = {"mode": "written", "indication": "Prophylaxis of CMV disease"}
-    return courses.OrderFacts(prescriber=team.prescriber, ordered_at=at - timedelta(minutes=30), **(given | facts))
+    return orders.OrderFacts(prescriber=team.prescriber, ordered_at=at - timedelta(minutes=30), **(given | facts))
 
 
 def make_course(
@@ -81,10 +81,10 @@ def verify(team: Team, course: Course, *, at: datetime = NOW, **changes: Any) ->
     """The second pharmacist's check, correct in every part but the changed ones."""
     open_doses = [dose for dose in doses_of(course) if not dose.settled_at and not dose.verified_at]
     given: dict[str, Any] = {
-        "shown_hash": courses.plan_hash(open_doses),
+        "shown_hash": verification.plan_hash(open_doses),
         "mrn_tail": course.patient.mrn[-4:],
         "birth_year": str(course.patient.birth_on.year),
         "own_dose_mg": open_doses[0].dose_mg,
         "by": team.verifier,
     }
-    return courses.verify_course(course=course, at=at, **(given | changes))
+    return verification.verify_course(course=course, at=at, **(given | changes))

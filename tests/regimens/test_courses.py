@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from patients import actions, facts
 from patients.refusal import Refusal
-from regimens.actions import courses, planning
+from regimens.actions import courses, orders, planning, replanning
 from regimens.models import PlannedDose
 from tests.factories import NOW, make_member, make_weight
 from tests.regimens.courses import doses_of, make_course, make_recipient, make_team, order_of, verify
@@ -83,7 +83,7 @@ def test_off_label_needs_a_reason_and_the_prescribers_own_signature_before_verif
     )
     with refused("off_label_unsigned"):
         verify(team, course)
-    courses.cosign_order(order=course.orders.get(), by=team.prescriber, at=NOW)
+    orders.cosign_order(order=course.orders.get(), by=team.prescriber, at=NOW)
     assert verify(team, course)
 
 
@@ -91,11 +91,11 @@ def test_the_order_is_a_prescribers_of_this_centre_and_not_in_the_future() -> No
     team, other = make_team(), make_team()
     transplant = make_recipient(team)
     for order, code in (
-        (courses.OrderFacts(other.prescriber, NOW, "written", "x"), "not_a_prescriber"),
-        (courses.OrderFacts(team.builder, NOW, "written", "x"), "not_a_prescriber"),
-        (courses.OrderFacts(team.prescriber, NOW + timedelta(minutes=1), "written", "x"), "order_in_future"),
-        (courses.OrderFacts(team.prescriber, NOW, "shouted", "x"), "order_mode"),
-        (courses.OrderFacts(team.prescriber, NOW, "written", "  "), "no_indication"),
+        (orders.OrderFacts(other.prescriber, NOW, "written", "x"), "not_a_prescriber"),
+        (orders.OrderFacts(team.builder, NOW, "written", "x"), "not_a_prescriber"),
+        (orders.OrderFacts(team.prescriber, NOW + timedelta(minutes=1), "written", "x"), "order_in_future"),
+        (orders.OrderFacts(team.prescriber, NOW, "shouted", "x"), "order_mode"),
+        (orders.OrderFacts(team.prescriber, NOW, "written", "  "), "no_indication"),
     ):
         with refused(code):
             make_course(team, transplant, order=order)
@@ -172,13 +172,13 @@ def test_recalculating_supersedes_what_is_left_and_needs_a_new_signature() -> No
     newer = make_weight(
         course.patient, "80", at=NOW + timedelta(hours=1), measured_at=NOW + timedelta(minutes=30), reason="Fluid"
     )
-    course = courses.recalculate_course(course=course, weight=newer, by=team.builder, at=NOW + timedelta(hours=2))
+    course = replanning.recalculate_course(course=course, weight=newer, by=team.builder, at=NOW + timedelta(hours=2))
     doses = doses_of(course)
     assert [dose.dose_mg for dose in doses] == [12000, 8000, 8000, 8000, 8000, 4000, 4000]
     assert all(dose.revision == 2 and dose.verified_at is None and dose.replaces_id for dose in doses)
     assert course.doses.filter(settled_as="superseded").count() == 7
     with refused("same_weight"):
-        courses.recalculate_course(course=course, weight=newer, by=team.builder, at=NOW + timedelta(hours=3))
+        replanning.recalculate_course(course=course, weight=newer, by=team.builder, at=NOW + timedelta(hours=3))
 
 
 def test_a_recorded_weight_alone_changes_no_signed_dose() -> None:
@@ -250,7 +250,7 @@ def test_a_recalculated_dose_keeps_the_working_of_its_window() -> None:
     newer = make_weight(
         course.patient, "80", at=NOW + timedelta(hours=1), measured_at=NOW + timedelta(minutes=30), reason="Fluid"
     )
-    course = courses.recalculate_course(course=course, weight=newer, by=team.builder, at=NOW + timedelta(hours=2))
+    course = replanning.recalculate_course(course=course, weight=newer, by=team.builder, at=NOW + timedelta(hours=2))
     rules = [step["rule"] for step in doses_of(course)[1].working]
     assert rules[0].startswith("R-WIN-")
     assert "R-DOSE-1" in rules

@@ -12,7 +12,7 @@ import pytest
 from patients.actions import close_patient
 from patients.models import Event
 from patients.refusal import Refusal
-from regimens.actions import courses, disputes, infusions, missed
+from regimens.actions import courses, disputes, infusions, missed, replanning
 from regimens.actions.charting import RateFacts, ReactionFacts, VialFacts, split_over_vials
 from regimens.actions.infusions import AlreadyRecorded
 from regimens.models import Administration, PlannedDose
@@ -201,7 +201,9 @@ def test_a_dose_given_by_a_replaced_sheet_belongs_to_the_live_revision():
     at = FIRST - timedelta(hours=2)
     verify(
         ward,
-        courses.recalculate_course(course=course, weight=make_weight(course.patient, "75", at=at), by=ward.pharmacist, at=at),
+        replanning.recalculate_course(
+            course=course, weight=make_weight(course.patient, "75", at=at), by=ward.pharmacist, at=at
+        ),
         at=at,
     )
     record = give(ward, old, at=FIRST, reason=WHY, stopped_early_reason="The old sheet said 210 mL")

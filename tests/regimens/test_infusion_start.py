@@ -10,7 +10,7 @@ import pytest
 
 from patients.actions import close_patient
 from patients.refusal import Refusal
-from regimens.actions import courses, departures, disputes, planning
+from regimens.actions import courses, departures, disputes, planning, replanning
 from regimens.actions.charting import VialFacts, read_dose
 from regimens.actions.infusions import AlreadyRecorded
 from regimens.models import Administration, PlannedDose
@@ -103,7 +103,7 @@ def test_the_sheet_of_a_recalculated_dose_is_dead():
     code = planning.sheet_code(old)
     at = FIRST - timedelta(hours=2)
     heavier = make_weight(course.patient, "75", at=at)
-    verify(ward, courses.recalculate_course(course=course, weight=heavier, by=ward.pharmacist, at=at), at=at)
+    verify(ward, replanning.recalculate_course(course=course, weight=heavier, by=ward.pharmacist, at=at), at=at)
     refused("superseded", lambda: start(ward, old, at=FIRST))
     refused("dead_sheet", lambda: start(ward, dose(course), at=FIRST, sheet_code=code))
     assert start(ward, dose(course), at=FIRST).dose.weight_kg == 75

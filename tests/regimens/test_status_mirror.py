@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db.models import F
 
-from regimens.models import PlannedDose
-from regimens.models.status import open_status_sql, status_of
+from regimens.models import Course, Hold, PlannedDose
+from regimens.models.status import open_status_sql, status_of, with_hold
 from tests.factories import make_centre, make_member
 from tests.regimens.courses import Team, make_course, make_recipient
 
 pytestmark = pytest.mark.django_db
 
 ZONES = ("America/New_York", "Europe/London", "Australia/Sydney", "Asia/Kolkata", "Australia/Lord_Howe", "UTC")
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+ZERO, MINUTE, HOUR = timedelta(0), timedelta(minutes=1), timedelta(hours=1)
 
 
 def team_in(zone: str) -> Team:
@@ -25,13 +25,37 @@ def team_in(zone: str) -> Team:
     return Team(centre, *(make_member(role, centre=centre, at=at) for role in roles))
 
 
+def book(dose: PlannedDose, booked_for: datetime) -> None:
+    dose.booked_for, dose.booked_place = booked_for, "Ward 5"
+    dose.save(update_fields=["booked_for", "booked_place"])
+
+
+def hold(team: Team, course: Course, held_at: datetime, resumed_at: datetime | None) -> Hold:
+    made = Hold(course=course, reason_code="sepsis", ordered_by=team.prescriber, held_by=team.prescriber, held_at=held_at)
+    made.review_on = held_at.date()
+    if resumed_at:
+        made.resumed_at, made.resumed_by, made.resume_ordered_by = resumed_at, team.prescriber, team.prescriber
+        made.resume_reason = "Cultures negative"
+    made.save(force_insert=True)
+    return made
+
+
 @pytest.mark.parametrize("zone", ZONES)
 def test_sql_and_python_agree_on_every_hour_and_edge(zone: str) -> None:
     at = datetime(2026, 9, 27, 12, 0, tzinfo=UTC)  # windows of weeks 2 to 8 lie across the autumn and spring changes
     team = team_in(zone)
     course = make_course(team, make_recipient(team, at=at, reperfusion_at=at - timedelta(hours=5)), at=at)
     doses = list(course.doses.order_by("number"))
-    asked = set()
+    # Booked two days before the target, from which dose 3 is overdue; a booking outside the window counts for nothing.
+    book(doses[2], doses[2].overdue_at - timedelta(days=3))
+    book(doses[3], doses[3].closes_at)
+    # One hold over the end of dose 2's window, one that ends before dose 3's does, one still on.
+    holds = [
+        hold(team, course, doses[1].overdue_at, doses[1].closes_at + HOUR),
+        hold(team, course, doses[2].opens_at, doses[2].opens_at + 30 * HOUR),
+        hold(team, course, doses[4].opens_at - HOUR, None),
+    ]
+    asked = {edge + step for h in holds for edge in (h.held_at, h.resumed_at) if edge for step in (-MINUTE, ZERO, MINUTE)}
     for dose in doses:
         for edge in (dose.opens_at, dose.overdue_at, dose.closes_at):
             asked |= {edge - MINUTE, edge, edge + MINUTE}
@@ -42,12 +66,14 @@ def test_sql_and_python_agree_on_every_hour_and_edge(zone: str) -> None:
     words = set()
     for moment in sorted(asked):
         by_sql = dict(
-            PlannedDose.objects.filter(course=course).annotate(word=open_status_sql(moment)).values_list("pk", "word")
+            with_hold(PlannedDose.objects.filter(course=course), moment)
+            .annotate(word=open_status_sql(moment))
+            .values_list("pk", "word")
         )
-        by_python = {dose.pk: status_of(dose, moment).value for dose in doses}
+        by_python = {dose.pk: status_of(dose, moment, holds=holds).value for dose in doses}
         assert by_sql == by_python, moment
         words |= set(by_python.values())
-    assert words == {"upcoming", "due", "overdue", "missed"}
+    assert words == {"upcoming", "due", "overdue", "missed", "held", "passed_on_hold"}
 
 
 def test_the_initial_dose_is_due_for_72_hours_and_never_overdue() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from patients.models import Centre, Membership, Patient
 from patients.roles import Role
-from regimens.actions import courses, infusions, planning
+from regimens.actions import courses, infusions, orders, planning, verification
 from regimens.actions.charting import VialFacts, VitalsFacts
 from regimens.models import Administration, Course, PlannedDose
 from tests import factories
@@ -64,7 +64,7 @@ def make_course(
     facts = {"reperfusion_at": at} | transplant
     graft = factories.make_transplant(patient, at=at, **facts)
     factories.make_answers(patient, at=at)
-    order = courses.OrderFacts(
+    order = orders.OrderFacts(
         prescriber=ward.prescriber, ordered_at=at, mode="written", indication="Prophylaxis of CMV disease"
     )
     code = "kidney" if graft.organs == ["kidney"] else "other_organ"
@@ -77,12 +77,12 @@ def make_course(
 def verify(ward: Ward, course: Course, *, at: datetime) -> Course:
     """Signed by the second pharmacist."""
     course = Course.objects.select_related("patient", "protocol", "monograph", "transplant").get(pk=course.pk)
-    doses = list(courses.open_unsigned(course))
+    doses = list(verification.open_unsigned(course))
     for dose in doses:
         dose.course = course
-    return courses.verify_course(
+    return verification.verify_course(
         course=course,
-        shown_hash=courses.plan_hash(doses),
+        shown_hash=verification.plan_hash(doses),
         own_dose_mg=doses[0].dose_mg,
         by=ward.second_pharmacist,
         at=at,

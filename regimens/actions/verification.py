@@ -1,0 +1,100 @@
+"""The second pharmacist's independent check: identity, a dose of one's own, and the signature under every dose of a plan."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from patients import audit
+from patients.identity import identity_matches
+from patients.models import Membership
+from patients.refusal import Refusal
+from patients.roles import require
+from regimens.actions import planning
+from regimens.actions.courses import is_anchor_outdated
+from regimens.models import Course, PlannedDose
+
+INDEPENDENT = "Site policy: independent check"
+
+
+def open_unsigned(course: Course):
+    """The live doses of a course that still wait for a second pharmacist."""
+    return course.doses.filter(settled_at=None, verified_at=None).order_by("number")
+
+
+@transaction.atomic
+def verify_course(
+    *, course: Course, shown_hash: str, mrn_tail: str, birth_year: str, own_dose_mg: Decimal, by: Membership, at: datetime
+) -> Course:
+    """Sign every unsigned live dose of a course, after an independent check. The view has checked the password.
+
+    Refused: the builder; an identity that does not match; a dose of one's own that differs from the first computed one; a plan that
+    changed after it was shown (``shown_hash`` from :func:`plan_hash`); an off-label order without the prescriber's signature.
+    """
+    course = (
+        Course.objects.select_for_update(of=("self",))
+        .select_related("patient", "protocol", "monograph", "transplant")
+        .get(pk=course.pk)
+    )
+    doses = list(open_unsigned(course).select_for_update(of=("self",)))
+    for dose in doses:
+        dose.course = course
+    patient = course.patient
+    check_independently(course, doses, mrn_tail=mrn_tail, birth_year=birth_year, own_dose_mg=own_dose_mg, by=by)
+    if plan_hash(doses) != shown_hash:
+        raise Refusal("plan_changed", "The plan changed after this page was opened. Read it again before you sign.")
+    order = course.orders.get(superseded_at=None)
+    if course.protocol.off_label and not order.signed_at:
+        raise Refusal(
+            "off_label_unsigned", "Off-label: the prescriber must sign the order first.", source="Site policy: off-label use"
+        )
+    planning.check_may_plan(patient)
+    audit.event("verify_course", by=by, patient=patient, course=str(course.pk), revision=course.revision, signed=shown_hash)
+    for dose in doses:
+        dose.verified_by, dose.verified_at, dose.content_hash = by, at, planning.content_hash(dose)
+    PlannedDose.objects.bulk_update(doses, ["verified_by", "verified_at", "content_hash"])
+    return course
+
+
+def check_independently(
+    course: Course, doses: Sequence[PlannedDose], *, mrn_tail: str, birth_year: str, own_dose_mg: Decimal, by: Membership
+) -> None:
+    """The part of a verification that comes before the plan is seen; signing repeats it on the locked rows.
+
+    Refused: another role; nothing to verify; the builder; a transplant whose time was corrected after the plan was built; an
+    identity that does not match; a dose of one's own that differs from the first computed one.
+    """
+    require(by, "verify")
+    patient = course.patient
+    if not doses or course.stopped_at:
+        raise Refusal("nothing_to_verify", "No dose of this course waits for verification.")
+    if any(dose.built_by.user_id == by.user_id for dose in doses):
+        raise Refusal("own_course", "You built this plan: another pharmacist verifies it.", source=INDEPENDENT)
+    if is_anchor_outdated(course) and not course.doses.filter(settled_as="recorded").exists():
+        raise Refusal(
+            "anchor_changed",
+            "The transplant's time was corrected after this plan was built. Stop this course and build it anew.",
+        )
+    if not identity_matches(patient.mrn, patient.birth_on, mrn_tail, birth_year):
+        raise Refusal(
+            "wrong_identity",
+            "The record number's last 4 characters or the birth year do not belong to this patient.",
+            source="Site policy: identity re-entered at every signature",
+            field="mrn_tail",
+        )
+    if own_dose_mg != doses[0].dose_mg:
+        raise Refusal(
+            "own_dose_differs",
+            "Your own dose differs from the plan's. Check the weight, the row and the arithmetic; if you still differ, the plan goes back.",
+            source=INDEPENDENT,
+            field="own_dose_mg",
+        )
+
+
+def plan_hash(doses: Sequence[PlannedDose]) -> str:
+    """SHA-256 over all the doses on a verification page: what the signature will cover."""
+    return hashlib.sha256("".join(planning.content_hash(dose) for dose in doses).encode()).hexdigest()
