@@ -1,6 +1,27 @@
 """Addresses of the upper floor; each page's module names its own."""
 
-from regimens.views import build, chart, infusing, infusion, library, missed, sheets, verify, worklist
+from regimens.views import (
+    booking,
+    build,
+    chart,
+    findings,
+    handover,
+    holds,
+    infusing,
+    infusion,
+    library,
+    missed,
+    notes,
+    orders,
+    outside,
+    papers,
+    release,
+    replan,
+    sheets,
+    verify,
+    weights,
+    worklist,
+)
 
 urlpatterns = [
     *worklist.urls,
@@ -12,4 +33,15 @@ urlpatterns = [
     *infusing.urls,
     *missed.urls,
     *library.urls,
+    *orders.urls,
+    *outside.urls,
+    *replan.urls,
+    *holds.urls,
+    *handover.urls,
+    *weights.urls,
+    *release.urls,
+    *booking.urls,
+    *papers.urls,
+    *findings.urls,
+    *notes.urls,
 ]

@@ -1,0 +1,5 @@
+"""Holding a course and resuming it."""
+
+from __future__ import annotations
+
+urls: list = []

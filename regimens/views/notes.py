@@ -1,0 +1,5 @@
+"""Notes and queries in a chart."""
+
+from __future__ import annotations
+
+urls: list = []

@@ -1,0 +1,5 @@
+"""Changing a running course: another weight, a corrected transplant time, a moved dose."""
+
+from __future__ import annotations
+
+urls: list = []
