@@ -5,13 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from patients import audit
-from patients.models import Membership, WeightMeasurement
+from patients.models import Membership, Patient, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import require
 from regimens.actions import planning
 from regimens.models import Course, PlannedDose
+
+
+def older_open_courses(patient: Patient) -> list[Course]:
+    """Courses with doses still to give whose transplant is not the patient's latest: after a re-transplant somebody says whether
+    each is stopped (reason "retransplant") or goes on beside the new one. Oldest first, in one statement.
+    """
+    later = Transplant.objects.filter(patient=patient, reperfusion_at__gt=OuterRef("transplant__reperfusion_at"))
+    waiting = PlannedDose.objects.filter(course=OuterRef("pk"), settled_at=None)
+    rows = Course.objects.filter(Exists(later), Exists(waiting), patient=patient, stopped_at=None)
+    return list(rows.select_related("transplant", "protocol").order_by("built_at"))
 
 
 @transaction.atomic

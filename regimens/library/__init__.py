@@ -3,4 +3,4 @@
 from pathlib import Path
 
 SHIPPED = Path(__file__).with_name("cmvig.toml")
-SHIPPED_SHA256 = "40caea3c4eb6bf63e5afe8f9588ea8017d0aac50e9c17cf34905a34223bc362c"
+SHIPPED_SHA256 = "cbb681f205e0057cc295062189ec75e4da2650ca2d9a76c17e7a2cb2e44044ac"
