@@ -17,6 +17,8 @@ from .reasons import SITE_POLICY, Derivation, Refused
 from .schedule import Window
 from .units import WEEKDAYS
 
+BEFORE_TRANSPLANT_DAYS = 7  # site policy: immune globulin given this shortly before the graft may stand for the initial dose
+
 
 @dataclass(frozen=True, slots=True)
 class LateStart:
@@ -70,6 +72,13 @@ def mark_before_referral(
             )
         )
     return tuple(rows)
+
+
+def may_count_as_initial(*, given_on: date, transplant_on: date) -> bool:
+    """Whether CMV immune globulin given elsewhere asks if it counts as the initial dose (R-WIN-9): from 7 days before the
+    transplant on, in calendar days, because often only the day is known.
+    """
+    return guards.day(given_on, "given_on") >= guards.day(transplant_on, "transplant_on") - timedelta(days=BEFORE_TRANSPLANT_DAYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,13 @@ def plan_course(
     chosen_optional: Collection[str] = (),
     repeat_dates: Sequence[date] = (),
     review_on: date | None = None,
+    not_given: Collection[str] = (),
 ) -> tuple[CourseRow, ...]:
     """All doses of a protocol for a weight. Refusals are those of ``plan_windows``, ``calculate_dose`` and ``plan_infusion``.
 
     The first dose takes the initial rate table unless ``had_cmv_ig_before``; a later one the initial table again where the days
-    between targets pass the limit.
+    between targets pass the limit. Codes in ``not_given`` are planned but nobody gave them (they passed before referral), so that
+    the next dose is not "after" them.
     """
     windows = plan_windows(
         protocol,
@@ -73,7 +75,8 @@ def plan_course(
             table = subsequent if had_cmv_ig_before else initial
         else:
             table = initial if (window.target_on - previous_on).days > long_gap_days else subsequent
-        previous_on = window.target_on
+        if window.code not in not_given:
+            previous_on = window.target_on
         dose = amount(
             window.mg_per_kg,
             weight_kg,

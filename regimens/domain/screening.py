@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from . import guards
-from .monograph import Monograph, Source, SourceKind, Statement
+from .monograph import Intent, Monograph, Source, SourceKind, Statement
 from .reasons import SITE_POLICY, Derivation, Part, Refused, Step, source_text
 from .units import add_months, age_on, day_text, with_unit
 
@@ -253,6 +253,16 @@ def vaccine_interference(*, last_given_on: date, highest_mg_per_kg: Decimal, mon
 def is_antibody_passive(*, sampled_on: date, first_dose_on: date | None) -> bool:
     """True when a CMV IgG sample may show antibody that was infused: taken on or after the day of the first dose (R-SCR-11)."""
     return first_dose_on is not None and guards.day(sampled_on, "sampled_on") >= first_dose_on
+
+
+def asks_antiviral(*, organs: Collection[str], donor_igg: str, recipient_igg: str, intent: Intent) -> bool:
+    """Whether somebody must say which antiviral goes with the drug before it is ordered (R-SCR-13): the label pairs it with one
+    for the highest risk and a graft other than kidney, and the pneumonitis course is given together with one.
+    """
+    if intent is Intent.TREATMENT:
+        return True
+    group = risk_group(donor_igg=donor_igg, recipient_igg=recipient_igg, organs=organs)
+    return group.code == "highest" and any(organ not in ("kidney", CELLS) for organ in organs)
 
 
 @dataclass(frozen=True, slots=True)

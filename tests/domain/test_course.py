@@ -48,6 +48,14 @@ def test_the_first_dose_takes_the_initial_table_and_the_others_the_subsequent() 
     assert [row.table_code for row in course(had_cmv_ig_before=True)] == ["subsequent"] * 7
 
 
+def test_after_doses_that_nobody_gave_the_next_takes_the_initial_table() -> None:
+    tables = [row.table_code for row in course(not_given=("W0", "W2", "W4"))]
+    assert tables == ["initial"] * 4 + ["subsequent"] * 3
+    assert [row.table_code for row in course(not_given=("W2",))] == ["initial", *["subsequent"] * 6]
+    assert [row.table_code for row in course(not_given=("W0",), had_cmv_ig_before=True)] == ["subsequent"] * 7
+    assert [row.table_code for row in course(not_given=("W4", "W6", "W8"))][5] == "initial"  # 70 days after week 2
+
+
 def test_every_dose_of_a_course_has_the_vial_clock_of_the_monograph() -> None:
     assert {(row.infusion.begin_within, row.infusion.must_finish_after_entry) for row in course()} == {
         (timedelta(hours=6), timedelta(hours=12))

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from regimens.domain.changes import compare_windows, day_hint, mark_before_referral, shift_window
+from regimens.domain.changes import compare_windows, day_hint, mark_before_referral, may_count_as_initial, shift_window
 from regimens.domain.intervals import Timing
 from regimens.domain.monograph import Anchor
 from regimens.domain.reasons import Refused
@@ -203,6 +203,17 @@ def test_a_dose_given_elsewhere_must_be_one_of_the_plan() -> None:
     with pytest.raises(Refused) as refusal:
         mark_before_referral(kidney(), TRANSPLANT, ("W3",))
     assert (refusal.value.code, refusal.value.value) == ("unknown_dose", "W3")
+
+
+def test_a_dose_from_the_seventh_day_before_the_transplant_asks_whether_it_counts() -> None:
+    graft = date(2026, 1, 8)
+    asked = {on: may_count_as_initial(given_on=on, transplant_on=graft) for on in (date(2025, 12, 31), date(2026, 1, 1), graft)}
+    assert list(asked.values()) == [False, True, True]
+    assert may_count_as_initial(given_on=date(2026, 3, 1), transplant_on=graft)
+    with pytest.raises(Refused):
+        may_count_as_initial(given_on="yesterday", transplant_on=graft)  # type: ignore[arg-type]
+    with pytest.raises(Refused):
+        may_count_as_initial(given_on=graft, transplant_on=None)  # type: ignore[arg-type]
 
 
 def test_a_corrected_transplant_time_shows_the_difference_and_keeps_what_was_given() -> None:

@@ -8,9 +8,11 @@ from decimal import Decimal
 
 import pytest
 
+from regimens.domain.monograph import Intent
 from regimens.domain.reasons import Refused
 from regimens.domain.screening import (
     Screening,
+    asks_antiviral,
     is_antibody_passive,
     propose_protocol,
     risk_group,
@@ -159,6 +161,25 @@ def test_antibody_may_be_passive_from_the_day_of_the_first_dose() -> None:
     assert not is_antibody_passive(sampled_on=first, first_dose_on=None)
     with pytest.raises(Refused):
         is_antibody_passive(sampled_on="today", first_dose_on=first)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("organs", "donor", "recipient", "intent", "asks"),
+    [
+        ({"heart"}, "positive", "negative", Intent.PROPHYLAXIS, True),
+        ({"kidney", "pancreas"}, "positive", "negative", Intent.PROPHYLAXIS, True),
+        ({"liver"}, "indeterminate", "indeterminate", Intent.PROPHYLAXIS, True),
+        ({"kidney"}, "positive", "negative", Intent.PROPHYLAXIS, False),
+        ({"heart"}, "positive", "positive", Intent.PROPHYLAXIS, False),
+        ({"heart"}, "negative", "negative", Intent.PROPHYLAXIS, False),
+        ({"hsct"}, "unknown", "positive", Intent.PROPHYLAXIS, False),
+        ({"hsct"}, "unknown", "unknown", Intent.TREATMENT, True),
+    ],
+)
+def test_the_antiviral_is_asked_for_the_highest_risk_without_a_kidney_alone_and_for_pneumonitis(
+    organs: set[str], donor: str, recipient: str, intent: Intent, asks: bool
+) -> None:
+    assert asks_antiviral(organs=organs, donor_igg=donor, recipient_igg=recipient, intent=intent) is asks
 
 
 @pytest.mark.parametrize(
