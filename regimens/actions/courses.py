@@ -18,7 +18,7 @@ from regimens.actions.orders import OrderFacts, check_order, save_order
 from regimens.domain import screening
 from regimens.domain.course import CourseRow
 from regimens.domain.monograph import Anchor
-from regimens.models import Course, PlannedDose
+from regimens.models import Administration, Course, PlannedDose
 
 
 @transaction.atomic
@@ -136,17 +136,25 @@ def _dose_row(course, item: CourseRow, rows, weight, number: int, ceiling: Decim
 
 
 def is_anchor_outdated(course: Course) -> bool:
-    """Whether the doses are counted from a time that the transplant's record no longer says."""
-    return course.anchor_at is not None and course.anchor_at != course.transplant.reperfusion_at
+    """Whether the doses are counted from a time, or in a zone, that the transplant's record no longer says."""
+    transplant = course.transplant
+    counted_from = (course.anchor_at, course.anchor_zone_name)
+    return course.anchor_at is not None and counted_from != (transplant.reperfusion_at, transplant.zone_name)
 
 
 @transaction.atomic
 def stop_course(*, course: Course, reason_code: str, reason: str, by: Membership, at: datetime) -> Course:
-    """Nothing of this course is due any more. What was given stays; what was not is cancelled."""
+    """Nothing of this course is due any more. What was given stays; what was not is cancelled. It cannot be undone.
+
+    Refused: a course stopped already; a running infusion of it; a reason that is not in the monograph's list, or needs words.
+    """
     require(by, "stop_course")
     course = Course.objects.select_for_update(of=("self",)).select_related("patient", "monograph").get(pk=course.pk)
     if course.stopped_at:
         raise Refusal("course_stopped", "This course is already stopped.")
+    # Starting locks the course too, so none can begin between this look and the stop.
+    if Administration.objects.filter(dose__course=course, ended_at=None, error_at=None).exists():
+        raise Refusal("infusion_running", "An infusion of this course is running: end it first.")
     known = course.monograph.reasons.filter(kind="stopped", code=reason_code).first()
     if known is None:
         raise Refusal("unknown_reason", "Choose a reason from the list.", field="reason_code")

@@ -32,8 +32,9 @@ def verify_course(
 ) -> Course:
     """Sign every unsigned live dose of a course, after an independent check. The view has checked the password.
 
-    Refused: the builder; an identity that does not match; a dose of one's own that differs from the first computed one; a plan that
-    changed after it was shown (``shown_hash`` from :func:`plan_hash`); an off-label order without the prescriber's signature.
+    Refused: the builder; a plan sent back with a query that nobody has answered; an identity that does not match; a dose of one's
+    own that differs from the first computed one; a plan that changed after it was shown (``shown_hash`` from :func:`plan_hash`); an
+    off-label order without the prescriber's signature.
     """
     course = (
         Course.objects.select_for_update(of=("self",))
@@ -65,8 +66,8 @@ def check_independently(
 ) -> None:
     """The part of a verification that comes before the plan is seen; signing repeats it on the locked rows.
 
-    Refused: another role; nothing to verify; the builder; a transplant whose time was corrected after the plan was built; an
-    identity that does not match; a dose of one's own that differs from the first computed one.
+    Refused: another role; nothing to verify; the builder; an open query about the course; a transplant whose time was corrected
+    after the plan was built; an identity that does not match; a dose of one's own that differs from the first computed one.
     """
     require(by, "verify")
     patient = course.patient
@@ -74,11 +75,15 @@ def check_independently(
         raise Refusal("nothing_to_verify", "No dose of this course waits for verification.")
     if any(dose.built_by.user_id == by.user_id for dose in doses):
         raise Refusal("own_course", "You built this plan: another pharmacist verifies it.", source=INDEPENDENT)
-    if is_anchor_outdated(course) and not course.doses.filter(settled_as="recorded").exists():
+    query = course.notes.filter(is_query=True, answered_at=None).select_related("owner__user").order_by("written_at").first()
+    if query is not None and query.owner is not None:
         raise Refusal(
-            "anchor_changed",
-            "The transplant's time was corrected after this plan was built. Stop this course and build it anew.",
+            "query_open",
+            f"A query about this course waits for {query.owner.user.printed_name}. Nothing of it is signed until it is answered.",
+            source="Site policy: a plan with an open query is not signed",
         )
+    if is_anchor_outdated(course):
+        raise Refusal("anchor_changed", "The transplant's time was corrected after this plan was built: recalculate it first.")
     if not identity_matches(patient.mrn, patient.birth_on, mrn_tail, birth_year):
         raise Refusal(
             "wrong_identity",
