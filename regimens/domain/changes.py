@@ -15,7 +15,7 @@ from .clock import day_start
 from .intervals import Timing, timing
 from .reasons import SITE_POLICY, Derivation, Refused
 from .schedule import Window
-from .units import WEEKDAYS
+from .units import WEEKDAYS, day_text
 
 BEFORE_TRANSPLANT_DAYS = 7  # site policy: immune globulin given this shortly before the graft may stand for the initial dose
 
@@ -78,7 +78,9 @@ def may_count_as_initial(*, given_on: date, transplant_on: date) -> bool:
     """Whether CMV immune globulin given elsewhere asks if it counts as the initial dose (R-WIN-9): from 7 days before the
     transplant on, in calendar days, because often only the day is known.
     """
-    return guards.day(given_on, "given_on") >= guards.day(transplant_on, "transplant_on") - timedelta(days=BEFORE_TRANSPLANT_DAYS)
+    return guards.day(given_on, "given_on") >= guards.day(transplant_on, "transplant_on") - timedelta(
+        days=BEFORE_TRANSPLANT_DAYS
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,72 @@ def shift_window(window: Window, days: int) -> Window:
         closes_at=day_start(on + timedelta(days=window.row.closes_days_after + 1), zone),
         working=working,
     )
+
+
+def move_target(
+    window: Window,
+    on: date,
+    *,
+    before_on: date | None = None,
+    after_on: date | None = None,
+    after_interval_hours: int = 0,
+) -> Window:
+    """The window with another target day inside it; its first and last day stay.
+
+    ``before_on`` and ``after_on`` are the days of the doses beside it, given or planned, and ``after_interval_hours`` the
+    interval of the one after it. Refused with the day that would still do: a window in hours, a day outside the window, less
+    than an interval to a dose beside it.
+    """
+    if window.in_hours:
+        raise Refused(
+            "hours_do_not_move",
+            f"{window.title} runs in hours from the transplant: it has no other day.",
+            source=window.row.window_source,
+            field="target_on",
+        )
+    if not window.opens_on <= on <= window.last_on:
+        raise Refused(
+            "outside_window",
+            f"{day_text(on)} is outside the window, {day_text(window.opens_on)} to {day_text(window.last_on)}.",
+            source=window.row.window_source,
+            field="target_on",
+            value=on,
+            limit=window.last_on if on > window.last_on else window.opens_on,
+        )
+    earliest_on = None if before_on is None else before_on + _whole_days(window.min_interval_hours)
+    if earliest_on is not None and on < earliest_on:
+        raise Refused(
+            "too_near_before",
+            f"Not before {day_text(earliest_on)}: the dose before is on {day_text(before_on or on)}.",
+            source=SITE_POLICY,
+            field="target_on",
+            value=on,
+            limit=earliest_on,
+        )
+    latest_on = None if after_on is None else after_on - _whole_days(after_interval_hours)
+    if latest_on is not None and on > latest_on:
+        raise Refused(
+            "too_near_after",
+            f"Not after {day_text(latest_on)}: the dose after is on {day_text(after_on or on)}.",
+            source=SITE_POLICY,
+            field="target_on",
+            value=on,
+            limit=latest_on,
+        )
+    zone = guards.zone(window.zone_name)
+    moved = Derivation((("R-WIN-10", "target moved from {} to {} inside its window", (window.target_on, on), SITE_POLICY),))
+    return replace(
+        window,
+        target_on=on,
+        target_at=max(window.opens_at, day_start(on, zone)),
+        overdue_at=min(window.closes_at, day_start(on + timedelta(days=1), zone)),
+        working=window.working + moved,
+    )
+
+
+def _whole_days(hours: int) -> timedelta:
+    """Calendar days that hold so many hours; the start itself is held to the hours."""
+    return timedelta(days=-(-hours // 24))
 
 
 @dataclass(frozen=True, slots=True)

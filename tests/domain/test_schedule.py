@@ -9,7 +9,14 @@ from itertools import pairwise
 
 import pytest
 
-from regimens.domain.changes import compare_windows, day_hint, mark_before_referral, may_count_as_initial, shift_window
+from regimens.domain.changes import (
+    compare_windows,
+    day_hint,
+    mark_before_referral,
+    may_count_as_initial,
+    move_target,
+    shift_window,
+)
 from regimens.domain.intervals import Timing
 from regimens.domain.monograph import Anchor
 from regimens.domain.reasons import Refused
@@ -270,6 +277,52 @@ def test_a_shift_moves_target_and_edges_together_across_a_change_of_the_clocks()
     with pytest.raises(Refused) as refusal:
         shift_window(kidney()[0], 1)
     assert (refusal.value.code, refusal.value.value) == ("hours_do_not_shift", "1")
+
+
+def test_a_target_moves_inside_its_window_and_the_window_stays() -> None:
+    window = kidney()[1]  # target 15-Jan-2026, open 12 to 18
+    for on in (date(2026, 1, 12), date(2026, 1, 18)):
+        moved = move_target(window, on)
+        assert (moved.target_on, moved.opens_at, moved.closes_at) == (on, window.opens_at, window.closes_at)
+        assert moved.target_at == datetime(on.year, on.month, on.day, 5, tzinfo=UTC)
+        assert moved.overdue_at == datetime(on.year, on.month, on.day + 1, 5, tzinfo=UTC)
+    assert moved.overdue_at == moved.closes_at
+    assert moved.working.rules == (*window.working.rules, "R-WIN-10")
+    assert moved.working.steps[-1].sentence == "target moved from 15-Jan-2026 to 18-Jan-2026 inside its window"
+
+
+def test_a_moved_target_never_begins_before_a_window_that_was_pushed_into_its_day() -> None:
+    window = kidney()[1]
+    pushed = replace(window, opens_at=datetime(2026, 1, 12, 18, tzinfo=UTC))
+    assert move_target(pushed, date(2026, 1, 12)).target_at == pushed.opens_at
+
+
+@pytest.mark.parametrize(("on", "limit"), [(date(2026, 1, 11), "12-Jan-2026"), (date(2026, 1, 19), "18-Jan-2026")])
+def test_a_target_does_not_move_out_of_its_window(on: date, limit: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        move_target(kidney()[1], on)
+    assert (refusal.value.code, refusal.value.limit) == ("outside_window", limit)
+
+
+def test_a_window_in_hours_has_no_other_day() -> None:
+    with pytest.raises(Refused) as refusal:
+        move_target(kidney()[0], date(2026, 1, 2))
+    assert refusal.value.code == "hours_do_not_move"
+
+
+def test_a_moved_target_keeps_the_interval_to_the_doses_beside_it() -> None:
+    window = kidney()[1]
+    assert move_target(window, date(2026, 1, 13), before_on=date(2026, 1, 6)).target_on == date(2026, 1, 13)
+    with pytest.raises(Refused) as refusal:
+        move_target(window, date(2026, 1, 13), before_on=date(2026, 1, 7))
+    assert (refusal.value.code, refusal.value.limit) == ("too_near_before", "14-Jan-2026")
+    near = {"after_on": date(2026, 1, 24), "after_interval_hours": 168}
+    assert move_target(window, date(2026, 1, 17), **near).target_on == date(2026, 1, 17)
+    with pytest.raises(Refused) as refusal:
+        move_target(window, date(2026, 1, 18), **near)
+    assert (refusal.value.code, refusal.value.limit) == ("too_near_after", "17-Jan-2026")
+    with pytest.raises(Refused, match="Not after 17-Jan-2026"):
+        move_target(window, date(2026, 1, 18), after_on=date(2026, 1, 18), after_interval_hours=18)
 
 
 def test_a_closed_day_is_hinted_with_open_days_inside_the_window_nearest_first() -> None:
