@@ -6,7 +6,7 @@ import uuid
 
 from patients.access import one, patients_of
 from patients.models import Membership
-from regimens.models import Administration, Course, PlannedDose
+from regimens.models import Administration, Course, Note, PlannedDose
 
 
 def course_for(by: Membership | None, course_id: uuid.UUID) -> Course:
@@ -38,3 +38,11 @@ def administration_for(by: Membership | None, administration_id: uuid.UUID) -> A
         "dispute_settled_by__user",
     )
     return one(rows.filter(patient__in=patients_of(by)), pk=administration_id)
+
+
+def note_for(by: Membership | None, note_id: int) -> Note:
+    """One note with its patient, or 404."""
+    rows = Note.objects.select_related(
+        "patient__centre", "course__protocol", "owner__user", "written_by__user", "answered_by__user"
+    )
+    return one(rows.filter(patient__in=patients_of(by)), pk=note_id)

@@ -204,7 +204,11 @@ STATUS: dict[str, Look] = {
     "given_early": Look("●", "Given early", "good"),
     "given_late": Look("●", "Given late", "good"),
     "given_outside": Look("●", "Given outside window", "warn"),
+    "given_elsewhere": Look("◈", "Given elsewhere", "good"),
     # what is asked of whom
+    "query_open": Look("◇", "Query open", "todo"),
+    "query_late": Look("▲", "Query late", "warn"),
+    "query_answered": Look("●", "Answered", "good"),
     "planned": Look("○", "Planned", "plain"),
     "within_72_h": Look("◆", "72 h", "urgent"),
     "outside_72_h": Look("■", "Outside 72 h", "missed"),
