@@ -168,8 +168,11 @@ def calculate_dose(
     vial: VialSize | None = None,
     rounding: VialRounding | None = None,
     age_years: int | None = None,
+    rest_mg: Decimal | None = None,
 ) -> DoseAmount:
     """The dose for mg per kg at a weight in kg, with volume, vials and waste, by the limits of the monograph.
+
+    ``rest_mg`` is what is left of a stopped dose: it is the dose then, whatever the weight.
 
     Refused with field, value, limit and source: a value that is not an exact number, a weight outside the limits or with too
     many decimals, mg per kg outside
@@ -188,6 +191,7 @@ def calculate_dose(
         vial,
         rounding,
         age_years,
+        rest_mg,
     )
 
 
@@ -202,13 +206,18 @@ def amount(
     vial: VialSize | None = None,
     rounding: VialRounding | None = None,
     age_years: int | None = None,
+    rest_mg: Decimal | None = None,
 ) -> DoseAmount:
     """``calculate_dose`` with the limits already read and the weight already checked: for whole courses."""
     _check_amount(mg_per_kg, cap_mg_per_kg, cap_source, limits)
     product = monograph.product
     vial_ml = (vial or product.vials[0]).volume_ml
     concentration = product.concentration_mg_per_ml
-    dose_mg = calculated_mg = _two_decimals(mg_per_kg * weight_kg)
+    dose_mg = calculated_mg = (
+        _two_decimals(mg_per_kg * weight_kg)
+        if rest_mg is None
+        else _checked_rest(rest_mg, weight_kg, cap_mg_per_kg, cap_source)
+    )
     rounded: tuple[Part, ...] = ()
     if rounding is not None:
         dose_mg, rounded = _to_whole_vials(
@@ -245,6 +254,7 @@ def amount(
         draw_ml,
         vial_ml,
         vials,
+        rest_mg,
     )
     return DoseAmount(
         mg_per_kg,
@@ -280,6 +290,7 @@ def _parts(
     draw_ml: Decimal,
     vial_ml: Decimal,
     vials: int,
+    rest_mg: Decimal | None,
 ) -> tuple[Part, ...]:
     """The working of an amount: multiplied, held to the cap, rounded if ordered, divided, drawn down, put into vials."""
     product_mg, concentration = mg_per_kg * weight_kg, product.concentration_mg_per_ml
@@ -292,7 +303,9 @@ def _parts(
             cap_source,
         ),
     ]
-    if _two_decimals(product_mg) != product_mg:
+    if rest_mg is not None:
+        parts = [("R-DOSE-10", "what is left of the stopped dose: {}, whatever the weight", ((rest_mg, "mg"),), ARITHMETIC)]
+    elif _two_decimals(product_mg) != product_mg:
         parts.append(("R-DOSE-8", "taken down to {}", ((_two_decimals(product_mg), "mg"),), SITE_POLICY))
     parts += rounded
     parts.append(
@@ -344,6 +357,21 @@ def _check_amount(mg_per_kg: Decimal, cap_mg_per_kg: Decimal, cap_source: Source
             value=mg_per_kg,
             limit=cap_mg_per_kg,
         )
+
+
+def _checked_rest(rest_mg: Decimal, weight_kg: Decimal, cap_mg_per_kg: Decimal, cap_source: Source | str) -> Decimal:
+    """What is left of a stopped dose, in mg: above 0, with two decimals at most, not above the cap; else Refused."""
+    guards.at_most_decimals(guards.positive(rest_mg, "rest_mg", "mg"), "rest_mg", 2)
+    if rest_mg > cap_mg_per_kg * weight_kg:
+        raise Refused(
+            "over_cap",
+            f"{with_unit(rest_mg, 'mg')} is above the cap of {with_unit(cap_mg_per_kg, 'mg per kg')} per infusion.",
+            source=cap_source,
+            field="rest_mg",
+            value=rest_mg,
+            limit=cap_mg_per_kg * weight_kg,
+        )
+    return rest_mg
 
 
 def _to_whole_vials(

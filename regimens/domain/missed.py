@@ -16,14 +16,15 @@ from . import guards
 from .changes import shift_window
 from .clock import local_day
 from .decisions import Case, Decision, Option
+from .dosing import calculate_dose
 from .exposure import rolling
 from .intervals import earliest_start
-from .monograph import Monograph
+from .monograph import Monograph, Protocol
 from .reasons import SITE_POLICY, Derivation, Part, Refused
 from .schedule import Window
 from .units import day_text, instant_text, with_unit
 
-__all__ = ["Case", "Decision", "Option", "latest_day_keeping_next", "options", "pushed_opening"]
+__all__ = ["Case", "Decision", "Option", "latest_day_keeping_next", "options", "other_protocols", "pushed_opening"]
 
 
 def latest_day_keeping_next(following: Window) -> date:
@@ -38,14 +39,28 @@ def pushed_opening(following: Window, late_start_at: datetime) -> datetime:
     return max(following.opens_at, earliest_start(late_start_at, following.min_interval_hours))
 
 
-def options(case: Case, *, at: datetime, monograph: Monograph, give_at: datetime | None = None) -> tuple[Option, ...]:
-    """All nine decisions, in fixed order, at an instant; ``give_at`` is the start considered for giving late (by default the
-    earliest that keeps the interval).
+def other_protocols(case: Case, monograph: Monograph) -> tuple[Protocol, ...]:
+    """What the course may change to: protocols in use for an organ of the same graft, counted from the same kind of day."""
+    return tuple(
+        row
+        for row in monograph.protocols
+        if row.enabled
+        and row.code != case.protocol.code
+        and row.anchor is case.protocol.anchor
+        and set(row.organs) & set(case.organs or case.protocol.organs)
+    )
 
-    Refused: an unknown dose, a naive instant, a start considered in the past.
+
+def options(
+    case: Case, *, at: datetime, monograph: Monograph, give_at: datetime | None = None, mg_per_kg: Decimal | None = None
+) -> tuple[Option, ...]:
+    """All nine decisions, in fixed order, at an instant; ``give_at`` is the start considered for giving late (by default the
+    earliest that keeps the interval), ``mg_per_kg`` the dose considered for changing it.
+
+    Refused: an unknown dose, a naive instant, a start considered in the past, a considered dose above the cap.
     """
     now = guards.instant(at, "at")
-    sheet = _Sheet(case, now, monograph, _start_considered(case, now, give_at))
+    sheet = _Sheet(case, now, monograph, _start_considered(case, now, give_at), mg_per_kg)
     return (
         sheet.give_late(),
         sheet.give_late_and_shift(),
@@ -89,6 +104,7 @@ class _Sheet:
     asked_at: datetime
     monograph: Monograph
     start: datetime
+    mg_per_kg: Decimal | None = None
 
     def _option(
         self,
@@ -149,11 +165,8 @@ class _Sheet:
     def _late_limits(self) -> tuple[list[str], list[str], bool, date | None]:
         """What blocks giving late, what speaks against it, whether it departs from a limit, and the site's last day for it."""
         case, window = self.case, self.case.window
-        blocked, cons = self._begun(), []
+        blocked, cons = [*self._begun(), *self._stands_in_the_way()], []
         departs = False
-        started_later = [dose.code for dose in case.given if self._number(dose.code) > window.number]
-        if started_later:
-            blocked.append(f"{started_later[0]} has been started since.")
         on = local_day(self.start, window.zone_name)
         limit_day = window.row.latest_late_day
         latest_on = None if limit_day is None else case.anchor_on + timedelta(days=limit_day)
@@ -172,13 +185,18 @@ class _Sheet:
     def _number(self, code: str) -> int:
         return next((window.number for window in self.case.windows if window.code == code), 0)
 
+    def _stands_in_the_way(self) -> list[str]:
+        """Why nothing of this dose may be given now: a later one was started since, or the course is on hold."""
+        own = self.case.window.number
+        later = [f"{dose.code} has been started since." for dose in self.case.given if self._number(dose.code) > own]
+        return later[:1] + (["The course is on hold: resume it first."] if self.case.is_on_hold else [])
+
     def _begun(self) -> list[str]:
         return ["The dose was begun: decide about the rest of it."] if self.case.given_mg is not None else []
 
-    def give_late(self) -> Option:
-        case, window = self.case, self.case.window
-        blocked, cons, departs, latest_on = self._late_limits()
-        pros = [f"The dose is given, {with_unit(case.ordered_mg, 'mg')}; no later target moves."]
+    def _what_follows(self, pros: list[str], cons: list[str]) -> datetime | None:
+        """When the next dose opens after a start at ``start``; what that means for it goes to ``pros`` or ``cons``."""
+        case, zone = self.case, self.case.window.zone_name
         opens_at = None
         if case.later:
             following = case.later[0]
@@ -186,13 +204,20 @@ class _Sheet:
             if opens_at >= following.closes_at:
                 cons.append(f"Leaves {following.code} no time inside its window.")
             elif opens_at > following.opens_at:
-                cons.append(f"{following.code} opens later, {instant_text(opens_at, window.zone_name)}.")
+                cons.append(f"{following.code} opens later, {instant_text(opens_at, zone)}.")
             else:
                 pros.append(f"{following.code} keeps its window.")
         days = self.monograph.limit("initial_table_after_days").value
         last = _last_start(case)
-        if last is not None and (local_day(self.start, window.zone_name) - local_day(last, window.zone_name)).days > days:
+        if last is not None and (local_day(self.start, zone) - local_day(last, zone)).days > days:
             cons.append(f"More than {with_unit(days, 'days')} since the last dose: initial rate table.")
+        return opens_at
+
+    def give_late(self) -> Option:
+        case, window = self.case, self.case.window
+        blocked, cons, departs, latest_on = self._late_limits()
+        pros = [f"The dose is given, {with_unit(case.ordered_mg, 'mg')}; no later target moves."]
+        opens_at = self._what_follows(pros, cons)
         return self._option(
             Decision.GIVE_LATE,
             "R-MISS-1",
@@ -268,6 +293,7 @@ class _Sheet:
             "R-MISS-4",
             "{} ordered − {} given = {}",
             ((case.ordered_mg, "mg"), (given, "mg"), (rest, "mg")),
+            blocked=self._stands_in_the_way(),
             pros=["The ordered dose is completed; the remainder keeps no interval."],
             cons=["New vials, a new vial clock and the initial rate table."],
             give_at=self.asked_at,
@@ -309,16 +335,37 @@ class _Sheet:
         )
 
     def change_dose(self) -> Option:
-        cap = self.case.protocol.cap_mg_per_kg
+        protocol = self.case.protocol
+        cap = protocol.cap_mg_per_kg
+        blocked, cons, departs, latest_on = self._late_limits()
+        pros = ["The amount can follow the patient's state."]
+        opens_at = self._what_follows(pros, cons)
+        dose_mg = None
+        if self.mg_per_kg is not None:
+            dose_mg = calculate_dose(
+                mg_per_kg=self.mg_per_kg,
+                weight_kg=self.case.weight_kg,
+                cap_mg_per_kg=cap,
+                monograph=self.monograph,
+                cap_source=protocol.cap_source,
+            ).dose_mg
         return self._option(
             Decision.CHANGE_DOSE,
             "R-MISS-7",
             "a new order of {} at most, verified again; a missed amount is never added",
             ((cap, "mg per kg"),),
-            blocked=self._begun(),
-            pros=["The amount can follow the patient's state."],
-            cons=["Needs a new order and a new verification.", f"Not above {with_unit(cap, 'mg per kg')} in one infusion."],
+            blocked=blocked,
+            pros=pros,
+            cons=[
+                "Needs a new order and a new verification.",
+                f"Not above {with_unit(cap, 'mg per kg')} in one infusion.",
+                *cons,
+            ],
+            departs=departs,
             give_at=self.start,
+            latest_on=latest_on,
+            dose_mg=dose_mg,
+            next_opens_at=opens_at,
         )
 
     def hold(self) -> Option:
@@ -327,8 +374,9 @@ class _Sheet:
             "R-MISS-8",
             "on hold with a reason and a review date",
             (),
+            blocked=["The course is on hold already."] if self.case.is_on_hold else [],
             pros=["Nothing is given until a prescriber has looked again."],
-            cons=["Windows go on closing; each one that does must be decided."],
+            cons=["This dose still waits for its decision.", "Windows go on closing; each one that does must be decided."],
         )
 
     def stop(self) -> Option:
@@ -345,14 +393,7 @@ class _Sheet:
 
     def change_protocol(self) -> Option:
         case = self.case
-        others = [
-            row.title
-            for row in self.monograph.protocols
-            if row.enabled
-            and row.code != case.protocol.code
-            and row.anchor is case.protocol.anchor
-            and set(row.organs) & set(case.protocol.organs)
-        ]
+        others = [row.title for row in other_protocols(case, self.monograph)]
         return self._option(
             Decision.CHANGE_PROTOCOL,
             "R-MISS-10",

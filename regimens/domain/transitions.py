@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from .decisions import Decision
 from .reasons import Refused
-from .status import Status
+from .status import NEEDS_DECISION, Status
 
 BY_TIME = "by_time"
 UNCHANGED = "unchanged"
@@ -37,6 +38,8 @@ class Event(StrEnum):
     OMIT = "omit"
     GIVE_REMAINDER = "give_remainder"
     ACCEPT_PARTIAL = "accept_partial"
+    CHANGE_DOSE = "change_dose"
+    CHANGE_PROTOCOL = "change_protocol"
     HOLD = "hold"
     RESUME = "resume"
     MARK_BEFORE_REFERRAL = "mark_before_referral"
@@ -65,6 +68,8 @@ WHO: dict[Event, frozenset[str]] = {
     Event.OMIT: frozenset({PRESCRIBER}),
     Event.GIVE_REMAINDER: frozenset({PRESCRIBER}),
     Event.ACCEPT_PARTIAL: frozenset({PRESCRIBER}),
+    Event.CHANGE_DOSE: frozenset({PRESCRIBER}),
+    Event.CHANGE_PROTOCOL: frozenset({PRESCRIBER}),
     Event.HOLD: frozenset({PRESCRIBER, PHARMACIST}),
     Event.RESUME: frozenset({PRESCRIBER, PHARMACIST}),
     Event.MARK_BEFORE_REFERRAL: frozenset({PHARMACIST, PRESCRIBER}),
@@ -74,6 +79,15 @@ WHO: dict[Event, frozenset[str]] = {
 WAITING = (Status.UPCOMING, Status.DUE, Status.OVERDUE)
 UNDECIDED = (Status.MISSED, Status.PASSED_ON_HOLD)
 RECORDED = (Status.IN_PROGRESS, Status.GIVEN, Status.PARTIAL)
+# What is done to the whole course leaves these doses as they are.
+LEFT_ALONE = (
+    Status.GIVEN,
+    Status.PARTIAL,
+    Status.OMITTED,
+    Status.BEFORE_REFERRAL,
+    Status.DISPUTED,
+    Status.SUPERSEDED,
+)
 
 
 def _every(states: tuple[Status, ...], event: Event, result: str) -> dict[tuple[Status, Event], str]:
@@ -96,6 +110,7 @@ RESULTS: dict[tuple[Status, Event], str] = {
         Event.RECORD_GIVEN,
         Status.GIVEN,
     ),
+    (Status.SUPERSEDED, Event.RECORD_GIVEN): UNCHANGED,  # recorded on the revision that stands in its place
     (Status.IN_PROGRESS, Event.FINISH): Status.GIVEN,
     (Status.IN_PROGRESS, Event.STOP_EARLY): Status.PARTIAL,
     **_every(RECORDED, Event.ADD_REACTION, UNCHANGED),
@@ -107,13 +122,22 @@ RESULTS: dict[tuple[Status, Event], str] = {
     **_every(UNDECIDED, Event.OMIT, Status.OMITTED),
     (Status.PARTIAL, Event.GIVE_REMAINDER): Status.SUPERSEDED,
     (Status.PARTIAL, Event.ACCEPT_PARTIAL): Status.GIVEN,
+    **_every(UNDECIDED, Event.CHANGE_DOSE, Status.SUPERSEDED),
+    **_every(UNDECIDED, Event.CHANGE_PROTOCOL, Status.CANCELLED),
+    (Status.PARTIAL, Event.CHANGE_PROTOCOL): UNCHANGED,
+    # A hold is of the course: it stops what waits, and leaves everything else as it is.
     **_every(WAITING, Event.HOLD, Status.HELD),
+    **_every((Status.MISSED, Status.IN_PROGRESS, *LEFT_ALONE), Event.HOLD, UNCHANGED),
     (Status.HELD, Event.RESUME): BY_TIME,
+    (Status.PASSED_ON_HOLD, Event.RESUME): UNCHANGED,
     (Status.MISSED, Event.MARK_BEFORE_REFERRAL): Status.BEFORE_REFERRAL,
     **_every((*WAITING, Status.HELD, *UNDECIDED), Event.STOP_COURSE, Status.CANCELLED),
-    **_every(
-        (Status.GIVEN, Status.PARTIAL, Status.OMITTED, Status.BEFORE_REFERRAL, Status.DISPUTED), Event.STOP_COURSE, UNCHANGED
-    ),
+    **_every(LEFT_ALONE, Event.STOP_COURSE, UNCHANGED),
+}
+
+# The event that each decision is.
+DECIDED_BY: dict[Decision, Event] = {
+    decision: Event.STOP_COURSE if decision is Decision.STOP else Event(decision.value) for decision in Decision
 }
 
 WHY_NOT = {
@@ -123,7 +147,6 @@ WHY_NOT = {
     (Status.HELD, Event.START): "The dose is on hold.",
     (Status.DISPUTED, Event.START): "Record disputed: do not give.",
     (Status.IN_PROGRESS, Event.STOP_COURSE): "An infusion is running: end it first.",
-    (Status.SUPERSEDED, Event.RECORD_GIVEN): "A newer revision stands in its place: record it there.",
 }
 
 
@@ -146,6 +169,16 @@ def transition(state: Status, event: Event, role: str) -> str:
         sentence = WHY_NOT.get((state, event), f"A dose that is {_words(state)} cannot take this: {_words(event)}.")
         raise Refused("not_from_this_state", sentence, source="Dose states", field="state", value=str(state))
     return str(result)
+
+
+def decisions_from(state: Status) -> tuple[Decision, ...]:
+    """What a prescriber may decide about a dose in this state (R-STATE-3); empty where nothing is to be decided about it.
+
+    A disputed dose is settled by two people first. Whether a hold is still open is told by the case: see ``missed.options``.
+    """
+    if state not in NEEDS_DECISION or state is Status.DISPUTED:
+        return ()
+    return tuple(decision for decision, event in DECIDED_BY.items() if (state, event) in RESULTS or decision is Decision.HOLD)
 
 
 def _words(code: str) -> str:

@@ -70,6 +70,7 @@ def test_the_last_vial_is_never_hung_whole(mg_per_kg: str, weight: str, line: st
 
 def test_a_dose_knows_what_it_comes_to_per_kg() -> None:
     amount = dose()
+    assert (amount.mg_per_kg, amount.weight_kg) == (150, 70)
     assert amount.effective_mg_per_kg == 150
     assert amount.ml_per_kg == 3
     assert amount.variance_percent == 0
@@ -183,6 +184,7 @@ def test_the_edges_of_the_weight_are_allowed() -> None:
 
 def test_the_draw_is_finer_below_ten_kg_only() -> None:
     assert dose("61", "9.99").draw_ml == D("12.18")  # 609.39 mg, 12.1878 mL
+    assert dose("61.2", "10").draw_ml == D("12.2")  # 612 mg, 12.24 mL: ten is not below ten
     assert dose("61", "10.01").draw_ml == D("12.2")  # 610.61 mg, 12.2122 mL
 
 
@@ -217,6 +219,33 @@ def test_a_protocol_row_is_dosed_at_its_own_cap_and_source() -> None:
         protocol=KIDNEY, row=KIDNEY.dose("W0"), weight_kg=D(70), monograph=MONOGRAPH, rounding=VialRounding(D(10)), age_years=45
     )
     assert rounded.dose_mg == 10000
+
+
+def rest(rest_mg: str, weight_kg: str = "70") -> DoseAmount:
+    return calculate_dose(
+        mg_per_kg=D(100),
+        weight_kg=D(weight_kg),
+        cap_mg_per_kg=D(150),
+        monograph=MONOGRAPH,
+        cap_source=LABEL,
+        rest_mg=D(rest_mg),
+    )
+
+
+def test_a_remainder_is_its_own_amount_whatever_the_weight() -> None:
+    for kg in ("70", "80"):
+        left = rest("4500", kg)
+        assert (left.dose_mg, left.calculated_mg, left.draw_ml, left.vials) == (4500, 4500, 90, 2)
+        assert not left.is_rounded_to_vials
+        assert left.working.rules == ("R-DOSE-10", "R-DOSE-3", "R-DOSE-4", "R-DOSE-5")
+
+
+@pytest.mark.parametrize(("rest_mg", "code"), [("10500.01", "over_cap"), ("0", "not_positive"), ("1.005", "too_many_decimals")])
+def test_a_remainder_is_above_nothing_and_not_above_the_cap(rest_mg: str, code: str) -> None:
+    assert rest("10500").dose_mg == 10500
+    with pytest.raises(Refused) as refusal:
+        rest(rest_mg)
+    assert (refusal.value.code, refusal.value.field) == (code, "rest_mg")
 
 
 @pytest.mark.parametrize(("planned", "latest"), [("0", "70"), ("70", "0"), ("-1", "70")])

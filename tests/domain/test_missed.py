@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from regimens.domain.exposure import GivenDose
-from regimens.domain.missed import Case, Decision, Option, latest_day_keeping_next, options, pushed_opening
+from regimens.domain.missed import Case, Decision, Option, latest_day_keeping_next, options, other_protocols, pushed_opening
 from regimens.domain.reasons import Refused
 from regimens.domain.schedule import FirstDoseAnchor, TransplantAnchor, plan_windows
 from tests.domain.factory import HEART_8_WEEK, KIDNEY, MONOGRAPH, PNEUMONITIS
@@ -275,15 +275,60 @@ def test_omitting_adds_nothing_elsewhere_and_tells_the_gap() -> None:
     assert len(listed(case("W16", given("W12", 84)), day(121))[Decision.OMIT].reasons_against) == 1
 
 
+def test_a_remainder_is_gone_once_a_later_dose_has_started() -> None:
+    about = case("W2", given("W0", 1, 10500), given("W2", 14, 3400), given("W4", 28), given_mg=Decimal(3400))
+    rest = listed(about, day(29))[Decision.GIVE_REMAINDER]
+    assert not rest.is_available
+    assert rest.reasons_against[0] == "W4 has been started since."
+
+
+def test_while_the_course_is_on_hold_nothing_is_given_and_it_is_not_held_twice() -> None:
+    late_ones = listed(case(is_on_hold=True, allows_shift=True), day(20))
+    for decision in (Decision.GIVE_LATE, Decision.GIVE_LATE_AND_SHIFT, Decision.CHANGE_DOSE):
+        assert late_ones[decision].reasons_against[0] == "The course is on hold: resume it first."
+        assert not late_ones[decision].is_available
+    assert late_ones[Decision.HOLD].reasons_against[0] == "The course is on hold already."
+    assert late_ones[Decision.OMIT].is_available and late_ones[Decision.STOP].is_available
+    rest = listed(case(is_on_hold=True, given_mg=Decimal(3400)), day(14))
+    assert not rest[Decision.GIVE_REMAINDER].is_available
+    assert rest[Decision.ACCEPT_PARTIAL].is_available
+
+
+def test_a_changed_dose_keeps_the_limits_of_a_late_one_and_shows_its_load() -> None:
+    def changed(about: Case, mg_per_kg: str) -> Option:
+        found = options(about, at=day(20), monograph=MONOGRAPH, mg_per_kg=Decimal(mg_per_kg))
+        return next(option for option in found if option.decision is Decision.CHANGE_DOSE)
+
+    half = changed(case(), "50")
+    assert (half.dose_mg, half.mg_per_kg, half.mg_per_kg_in_7_days, half.mg_per_kg_in_28_days) == (3500, 50, 50, 200)
+    assert (half.latest_on, half.next_opens_at) == (DAY_0 + timedelta(days=24), day(27))
+    assert changed(case(), "150").dose_mg == 10500
+    with pytest.raises(Refused) as refusal:
+        changed(case(), "150.01")
+    assert (refusal.value.code, refusal.value.field) == ("over_cap", "mg_per_kg")
+    begun = case("W2", given("W0", 1, 10500), given("W4", 28))
+    assert not listed(begun, day(29))[Decision.CHANGE_DOSE].is_available
+    assert listed(case(), day(20), day(25))[Decision.CHANGE_DOSE].needs_signature
+
+
+def test_a_combined_graft_may_change_to_the_table_of_its_other_organ() -> None:
+    assert not listed(case(), day(20))[Decision.CHANGE_PROTOCOL].is_available
+    about = case(organs=frozenset({"kidney", "heart"}))
+    assert listed(about, day(20))[Decision.CHANGE_PROTOCOL].is_available
+    assert "kidney" not in {row.code for row in other_protocols(about, MONOGRAPH)}
+
+
 def test_the_other_decisions_tell_what_they_cost() -> None:
     got = listed(case(), day(20))
     assert plain(got[Decision.CHANGE_DOSE].reasons_against) == [
         "Needs a new order and a new verification.",
         "Not above 150 mg per kg in one infusion.",
+        "W4 opens later, 28-Jan-2026 10:00 (America/New_York).",
     ]
     assert got[Decision.CHANGE_DOSE].give_at == day(20)
     assert got[Decision.CHANGE_DOSE].dose_mg is None
-    assert "each one that does must be decided" in got[Decision.HOLD].reasons_against[0]
+    assert got[Decision.HOLD].reasons_against[0] == "This dose still waits for its decision."
+    assert "each one that does must be decided" in got[Decision.HOLD].reasons_against[1]
     assert plain(got[Decision.STOP].reasons_against) == ["500 mg per kg of the protocol are not given."]
     assert all(option.reasons_for or not option.is_available for option in got.values())
 

@@ -24,7 +24,7 @@ from regimens.domain.status import (
     overdue_from,
     status,
 )
-from regimens.domain.transitions import RESULTS, ROLES, WHO, Event, transition
+from regimens.domain.transitions import RESULTS, ROLES, WHO, Event, decisions_from, transition
 from tests import oracle
 from tests.domain.factory import KIDNEY
 
@@ -220,4 +220,13 @@ def test_nothing_given_becomes_startable_by_one_persons_act() -> None:
 
 def test_what_was_really_given_can_be_recorded_from_every_state_without_a_live_record() -> None:
     refusing = {state for state in Status if (state, Event.RECORD_GIVEN) not in RESULTS}
-    assert refusing == {Status.IN_PROGRESS, Status.GIVEN, Status.PARTIAL, Status.DISPUTED, Status.SUPERSEDED}
+    assert refusing == {Status.IN_PROGRESS, Status.GIVEN, Status.PARTIAL, Status.DISPUTED}
+    assert RESULTS[(Status.SUPERSEDED, Event.RECORD_GIVEN)] == "unchanged"  # it is recorded on the live revision
+
+
+def test_what_may_be_decided_follows_from_the_state() -> None:
+    late = ("give_late", "give_late_and_shift", "omit", "change_dose", "hold", "stop", "change_protocol")
+    assert decisions_from(Status.MISSED) == late
+    assert decisions_from(Status.PASSED_ON_HOLD) == late
+    assert decisions_from(Status.PARTIAL) == ("give_remainder", "accept_partial", "hold", "stop", "change_protocol")
+    assert {state for state in Status if decisions_from(state)} == {Status.MISSED, Status.PASSED_ON_HOLD, Status.PARTIAL}
