@@ -49,6 +49,12 @@ LIMITS = {
     "dose_min_mg_per_kg": ("1", "mg per kg"),
     "dose_max_mg_per_kg": ("500", "mg per kg"),
     "sucrose_mg_per_ml": ("50", "mg per mL"),
+    "label_max_mg_per_kg": ("150", "mg per kg"),
+    "creatinine_max_age_h": ("24", "h"),
+    "result_max_age_days": ("7", "days"),
+    "exchange_before_h": ("24", "h"),
+    "exchange_after_days": ("7", "days"),
+    "release_within_h": ("48", "h"),
 }
 
 

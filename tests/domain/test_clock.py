@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from regimens.domain.clock import day_start, local_day, local_instant
+from regimens.domain.clock import day_start, last_day, local_day, local_instant
 from regimens.domain.reasons import Refused
 from regimens.domain.schedule import TransplantAnchor, plan_windows
 from tests.domain.factory import KIDNEY
@@ -73,10 +73,37 @@ def test_a_day_begins_at_local_midnight_and_the_instant_before_is_the_day_before
         ("America/Santiago", date(2026, 4, 5), "2026-04-05T04:00+00:00"),  # 23:00 the day before comes twice
         ("Pacific/Apia", date(2011, 12, 30), "2011-12-30T10:00+00:00"),  # the day was left out altogether
         ("America/Toronto", date(1919, 3, 31), "1919-03-31T04:30+00:00"),  # clocks went from 23:30 to 00:30
+        ("America/Goose_Bay", date(2009, 11, 1), "2009-11-01T03:00+00:00"),  # a minute old, the day goes back to 23:01
     ],
 )
 def test_a_day_whose_midnight_is_missing_or_double_begins_at_its_first_instant(zone: str, on: date, starts: str) -> None:
     assert day_start(on, ZoneInfo(zone)) == datetime.fromisoformat(starts)
+
+
+class EasternJump(tzinfo):
+    """Two hours ahead of UTC, and three from 31-Mar-2026 23:30, when the clocks jump to 00:30."""
+
+    def utcoffset(self, at: datetime | None) -> timedelta:
+        assert at is not None
+        wall = at.replace(tzinfo=None, fold=0)
+        is_later = wall >= datetime(2026, 4, 1, 0, 30) or (wall >= datetime(2026, 3, 31, 23, 30) and at.fold == 1)  # noqa: DTZ001
+        return timedelta(hours=3 if is_later else 2)
+
+    def dst(self, at: datetime | None) -> timedelta:
+        return timedelta(0)
+
+    def fromutc(self, at: datetime) -> datetime:
+        return at + timedelta(hours=3 if at.replace(tzinfo=None) >= datetime(2026, 3, 31, 21, 30) else 2)  # noqa: DTZ001
+
+
+def test_a_jump_that_begins_before_midnight_is_found_east_of_greenwich_too() -> None:
+    assert day_start(date(2026, 4, 1), EasternJump()) == datetime(2026, 3, 31, 21, 30, tzinfo=UTC)
+
+
+def test_the_last_day_of_a_window_is_the_day_of_the_microsecond_before_it_closes() -> None:
+    midnight = datetime(2026, 1, 19, 5, tzinfo=UTC)  # in New York
+    assert last_day(midnight, "America/New_York") == date(2026, 1, 18)
+    assert last_day(midnight + timedelta(microseconds=1), "America/New_York") == date(2026, 1, 19)
 
 
 def test_a_repeated_hour_asks_which_and_gives_two_instants() -> None:

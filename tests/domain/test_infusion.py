@@ -119,6 +119,8 @@ def test_a_step_floored_to_nothing_is_refused() -> None:
     with pytest.raises(Refused) as refusal:
         plan("150", "3.2", pump_increment_ml_per_h=D(1))
     assert plain(refusal.value.sentence) == "Pump increment too coarse: step 1 is 0.96 mL per h and would be set to 0."
+    with pytest.raises(Refused, match=r"step 1 is 0\.98\u00a0mL per h"):  # 0.981, as it stands in a sentence
+        plan("150", "3.27", pump_increment_ml_per_h=D(1))
     assert (refusal.value.code, refusal.value.field, refusal.value.value, refusal.value.limit) == (
         "pump_too_coarse",
         "pump_increment_ml_per_h",
@@ -325,6 +327,18 @@ def test_the_slowest_rate_that_keeps_the_vial_clock_is_told() -> None:
     with pytest.raises(Refused) as refusal:
         interrupted(entry="NaN")
     assert refusal.value.field == "minutes_since_entry_at_start"
+
+
+def test_a_sites_own_limit_counts_in_whole_minutes() -> None:
+    shortened = plan(finish_within_h=D("11.99"))  # 719.4 minutes
+    got = replan(
+        plan=shortened,
+        run=[Segment(D(0), D(10))],
+        resume_rate_ml_per_h=D(75),
+        monograph=MONOGRAPH,
+        minutes_since_entry_at_start=D(0),
+    )
+    assert plain(got.working.steps[2].sentence) == "within 719 min of entering the vial: yes; slowest rate 17.8 mL per h"
 
 
 @pytest.mark.parametrize(
