@@ -68,6 +68,7 @@ LIMITS: dict[str, Bound] = {
     "volume_over_ordered_ml": _bound("mL", "0", "10"),
     "renal_note_mg_per_kg": _bound("mg per kg", "1", "2000"),
     "creatinine_max_age_h": _bound("h", "1", "72"),
+    "result_max_age_days": _bound("days", "1", "28"),
     "observation_min": _bound("min", "0", "240"),
     "observation_first_min": _bound("min", "0", "480"),
     "late_reaction_days": _bound("days", "1", "365"),

@@ -3,4 +3,4 @@
 from pathlib import Path
 
 SHIPPED = Path(__file__).with_name("cmvig.toml")
-SHIPPED_SHA256 = "cbb681f205e0057cc295062189ec75e4da2650ca2d9a76c17e7a2cb2e44044ac"
+SHIPPED_SHA256 = "9a1d24a64bc2127e4d754461f89593a09dee5fafba60f3a5a00864eb6ab700ac"

@@ -48,7 +48,12 @@ def test_a_creatinine_above_the_last_one_before_the_last_dose_asks(samples: list
 def test_a_rise_names_both_values_and_where_the_rule_stands() -> None:
     found = checks.creatinine_rise([sample(-2, "1.0"), sample(2, "1.4")], last_dose_started_at=DOSE)
     assert found is not None
-    assert (found.before.value, found.latest.value, found.answer, found.answered_at) == (Decimal("1.0"), Decimal("1.4"), "", None)
+    assert (found.before.value, found.latest.value, found.answer, found.answered_at) == (
+        Decimal("1.0"),
+        Decimal("1.4"),
+        "",
+        None,
+    )
     [step] = found.working
     assert step.rule == "R-CHK-1"
     assert step.sentence == "creatinine 1\u00a0mg per dL before the last dose, 1.4\u00a0mg per dL since"
@@ -71,7 +76,9 @@ def test_the_latest_answer_stands_and_none_from_before_the_last_dose() -> None:
     found = checks.creatinine_rise(samples, last_dose_started_at=DOSE)
     assert found is not None
     assert found.answer == "go"
-    alone = checks.creatinine_rise([sample(-9, "3.0", "go", -8), sample(-2, "1.0"), sample(3, "1.4")], last_dose_started_at=DOSE)
+    alone = checks.creatinine_rise(
+        [sample(-9, "3.0", "go", -8), sample(-2, "1.0"), sample(3, "1.4")], last_dose_started_at=DOSE
+    )
     assert alone is not None
     assert alone.answer == ""
 
