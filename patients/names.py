@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import date
+from functools import lru_cache
+from itertools import combinations
+from typing import NamedTuple
 
 from patients.refusal import Refusal
 
@@ -167,3 +173,69 @@ def mrns_alike(one: str, other: str) -> bool:
         return False
     left, right = differs
     return one[left] == other[right] and one[right] == other[left]
+
+
+class Known(NamedTuple):
+    """What two people are compared by: the name's key, the birth date and the record number."""
+
+    name_key: str
+    birth_on: date
+    mrn: str
+
+
+def mistakable(people: Collection[Known]) -> frozenset[str]:
+    """The record numbers of those of a list who can be taken for another one of it, by the same rules as two people side by side.
+
+    Grows with the list and not with its square, and is remembered: a list refreshes itself far more often than somebody joins it.
+    """
+    return _mistakable(frozenset(people))
+
+
+@lru_cache(maxsize=32)
+def _mistakable(people: frozenset[Known]) -> frozenset[str]:
+    own = {person.mrn: person for person in people}
+    by_birth: dict[date, list[str]] = defaultdict(list)
+    by_family: dict[str, list[str]] = defaultdict(list)
+    by_gap: dict[tuple[str, str], list[str]] = defaultdict(list)
+    found: set[str] = set()
+    for mrn, person in own.items():
+        by_birth[person.birth_on].append(mrn)
+        by_family[family_of(person.name_key)].append(mrn)
+        for i in range(len(mrn)):
+            by_gap[mrn[:i], mrn[i + 1 :]].append(mrn)
+        found.update(
+            other
+            for i in range(len(mrn) - 1)
+            if (other := f"{mrn[:i]}{mrn[i + 1]}{mrn[i]}{mrn[i + 2 :]}") != mrn and other in own
+        )
+    for shared in (*by_birth.values(), *by_gap.values(), *by_family.values()):
+        if len(shared) > 1:
+            found.update(shared)
+    for family in _families_alike_among(frozenset(by_family)):
+        found.update(by_family[family])
+    return frozenset(found)
+
+
+def _families_alike_among(families: frozenset[str]) -> frozenset[str]:
+    """The family names that are alike with another one: of one sound, or sharing what is left after so many letters are dropped."""
+    by_sound: dict[str, list[str]] = defaultdict(list)
+    by_rest: dict[str, list[str]] = defaultdict(list)
+    for family in families:
+        by_sound[sound(family)].append(family)
+        for rest in _rests(family):
+            by_rest[rest].append(family)
+    found = {family for code, shared in by_sound.items() if code and len(shared) > 1 for family in shared}
+    for shared in by_rest.values():
+        for one, other in combinations(shared, 2):
+            if not (one in found and other in found) and families_alike(one, other):
+                found |= {one, other}
+    return frozenset(found)
+
+
+def _rests(family: str) -> set[str]:
+    """What is left of a name after at most as many letters are dropped as edits are allowed: names so few edits apart share one."""
+    return {
+        "".join(letter for i, letter in enumerate(family) if i not in dropped)
+        for edits in range(edits_allowed(family) + 1)
+        for dropped in combinations(range(len(family)), edits)
+    }

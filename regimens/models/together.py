@@ -26,7 +26,7 @@ def read_together(queries: Mapping[str, QuerySet[Any]]) -> dict[str, list[Any]]:
             sql, values = query.query.sql_with_params()
         except EmptyResultSet:
             continue
-        columns.append(f"(SELECT json_agg(part) FROM ({sql}) part) AS {connection.ops.quote_name(name)}")
+        columns.append(f"(SELECT json_agg(part) FROM ({sql}) part) AS {connection.ops.quote_name(name)}")  # noqa: S608
         params += values
     found: dict[str, list[Any]] = {name: [] for name in queries}
     if not columns:
@@ -66,11 +66,12 @@ def _instance(model: type[Model], values: dict[str, Any]) -> Model:
 
 def attach_people(rows: Iterable[Model]) -> None:
     """Give every row the people it names (memberships with their user), read in one statement."""
-    wanted: list[tuple[Model, str, int]] = []
-    for row in rows:
-        for field in row._meta.concrete_fields:
-            if field.is_relation and field.related_model is Membership and (pk := getattr(row, field.attname)):
-                wanted.append((row, field.name, pk))
+    wanted = [
+        (row, field.name, pk)
+        for row in rows
+        for field in row._meta.concrete_fields
+        if field.related_model is Membership and (pk := getattr(row, field.attname))
+    ]
     people = Membership.objects.select_related("user").in_bulk({pk for _, _, pk in wanted}) if wanted else {}
     for row, name, pk in wanted:
         setattr(row, name, people[pk])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
 import unicodedata
+from datetime import date
 
 import pytest
 
@@ -263,3 +265,81 @@ def test_edit_distance(one, other, limit, near):
 )
 def test_record_numbers_one_slip_apart(one, other, alike):
     assert names.mrns_alike(one, other) is alike
+
+
+# A list of people: who of them can be taken for another one of it.
+
+FAMILIES = [
+    "okonkwo",
+    "okonkwa",
+    "meyer",
+    "meier",
+    "lee",
+    "li",
+    "kim",
+    "kin",
+    "ng",
+    "silva",
+    "selva",
+    "cruz",
+    "kruz",
+    "李",
+    "李",
+    "王",
+]
+FAMILIES += [
+    "brandt",
+    "halloran",
+    "haloran",
+    "smith",
+    "smyth",
+    "иванов",
+    "иванова",
+    "park",
+    "oso",
+    "os",
+    "abcdef",
+    "abxyef",
+    "axyzef",
+]
+
+
+def side_by_side(people: list[names.Known]) -> set[str]:
+    """The same question asked of every two of them."""
+    return {
+        one.mrn
+        for one in people
+        for other in people
+        if one.mrn != other.mrn
+        and (
+            one.birth_on == other.birth_on
+            or names.families_alike(names.family_of(one.name_key), names.family_of(other.name_key))
+            or names.mrns_alike(one.mrn, other.mrn)
+        )
+    }
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_list_marks_whom_two_people_side_by_side_would(seed):
+    chance = random.Random(seed)
+    people = [
+        names.Known(
+            f"{chance.choice(FAMILIES)},x{i}", date(1980, 1, chance.randint(1, 28)), f"{chance.randint(0, 99):04d}{i % 7}"
+        )
+        for i in range(chance.randint(0, 8))
+    ]
+    people = list({person.mrn: person for person in people}.values())
+    assert names.mistakable(people) == side_by_side(people)
+
+
+def test_one_slip_in_a_record_number_and_two_neighbours_swapped_are_marked():
+    people = [
+        names.Known(f"name{n}zzzz{n * 'q'},", date(1980, 1, n), mrn)
+        for n, mrn in enumerate(("00427719", "00427791", "55555555", "55555556", "90000001"), 1)
+    ]
+    assert {"00427719", "00427791", "55555555", "55555556"} <= names.mistakable(people)
+
+
+def test_nobody_is_taken_for_themselves():
+    one = names.Known("okonkwo,adaeze", date(1979, 7, 14), "00427719")
+    assert names.mistakable([one, one]) == frozenset()
