@@ -19,6 +19,8 @@ CLINICAL_APPS = ("patients", "regimens")
 # Rights in the admin site. They change who can do what, so they have a history too.
 RIGHTS_TABLES = ("auth_group", "auth_group_permissions")
 READ_ONLY_TABLES = ("auth_permission", "django_content_type", "django_migrations")
+# What the app writes and deletes without a history: counters of tries and the site's own sessions.
+PASSING_TABLES = ("patients_tries", "django_session")
 HISTORY_TABLES = ("event", "row_change", "chain", "change")
 HISTORY = "row_history"
 
@@ -28,12 +30,12 @@ IGNORED_COLUMNS: dict[str, tuple[str, ...]] = {"patients_user": ("last_login",),
 
 
 def clinical_models() -> list[type[Model]]:
-    """Every table of the two apps that Django manages, the tables between two models included."""
+    """Every table of the two apps that Django manages, the tables between two models included and passing ones left out."""
     return [
         model
         for label in CLINICAL_APPS
         for model in apps.get_app_config(label).get_models(include_auto_created=True)
-        if model._meta.managed and not model._meta.proxy
+        if model._meta.managed and not model._meta.proxy and model._meta.db_table not in PASSING_TABLES
     ]
 
 
@@ -55,7 +57,7 @@ def monograph_rows() -> dict[str, list[ForeignKey]]:
 def deletable_tables() -> list[str]:
     """Tables in which the app's role may delete: parts of drafts, rights of accounts in the admin site, sessions."""
     between = [model._meta.db_table for model in clinical_models() if model._meta.auto_created]
-    return [*monograph_rows(), *between, *RIGHTS_TABLES, "django_session"]
+    return [*monograph_rows(), *between, *RIGHTS_TABLES, *PASSING_TABLES]
 
 
 def way_to_patient(model: type[Model]) -> list[ForeignKey]:
@@ -65,7 +67,7 @@ def way_to_patient(model: type[Model]) -> list[ForeignKey]:
 
 def written_tables() -> list[str]:
     """Tables into which the app's role writes."""
-    return [*recorded_tables(), "django_session", "django_admin_log"]
+    return [*recorded_tables(), *PASSING_TABLES, "django_admin_log"]
 
 
 def granted_rights() -> set[tuple[str, str]]:

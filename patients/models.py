@@ -16,6 +16,7 @@ from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint
 
 from patients.roles import Role
+from patients.tries import Tries as Tries
 
 
 class User(AbstractUser):
