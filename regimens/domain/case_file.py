@@ -33,7 +33,7 @@ class Shape(StrEnum):
     """How a column's cells are read and compared."""
 
     WORD = "a word"
-    NUMBER = "a number such as 187.5"
+    NUMBER = "a number such as 187.5, with a point"
     NUMBERS = "numbers separated by |, such as 21|42|75"
     DAY = "a date such as 2025-01-29"
     INSTANT = "a date and time such as 2025-01-18T10:30"
@@ -93,25 +93,25 @@ def read_cases(text: str, monograph: Monograph) -> CaseFile:
     length, a cell that is no number or date. Nothing is compared then.
     """
     rows = _rows(text)
-    _, header = next(rows, (1, []))
+    top, header = next(rows, (1, []))
     columns = [name.strip() for name in header]
     known = {name.casefold(): name for name in columns}
-    kind = _kind(known)
+    kind = _kind(known, top)
     shapes = INPUTS[kind] | EXPECTED[kind]
     if kind is Kind.SCHEDULE:
         shapes = shapes | {row.code: Shape.DAY for protocol in monograph.protocols for row in protocol.doses}
     names = {name.casefold(): name for name in ("case_id", *shapes)}
     places = {names[name.casefold()]: place for place, name in enumerate(columns) if name.casefold() in names}
     for name in columns:
-        if name and [other.casefold() for other in columns].count(name.casefold()) > 1:
-            raise Unreadable(f"line 1, column {name}: stands twice in the header")
+        if name.casefold() in names and [other.casefold() for other in columns].count(name.casefold()) > 1:
+            raise Unreadable(f"line {top}, column {name}: stands twice in the header")
     needed = ("organ", "visit", "weight_kg") if kind is Kind.DOSE else ("organ",)
     for name in needed:
         if name not in places:
-            raise Unreadable(f"line 1, column {name}: is missing in the header")
+            raise Unreadable(f"line {top}, column {name}: is missing in the header")
     cases = tuple(_case(line, cells, columns, places, shapes, kind) for line, cells in rows)
     if not cases:
-        raise Unreadable("line 2, column case_id: the file has a header and no case")
+        raise Unreadable(f"line {top + 1}, column case_id: the file has a header and no case")
     return CaseFile(kind, cases, tuple(name for name in columns if name and name.casefold() not in names))
 
 
@@ -123,7 +123,8 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     if first.casefold().startswith("sep=") and len(first.strip()) == 5:
         delimiter, text, skipped = first[4], rest, 1
     else:
-        delimiter = max(_SEPARATORS, key=first.count)
+        header = next(filter(str.strip, text.splitlines()), "")
+        delimiter = max(_SEPARATORS, key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1 + skipped
     while True:
@@ -138,20 +139,21 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         line = reader.line_num + 1 + skipped
 
 
-def _kind(names: Mapping[str, str]) -> Kind:
+def _kind(names: Mapping[str, str], line: int) -> Kind:
     is_dose = "visit" in names or "weight_kg" in names
     is_schedule = "transplant_at" in names or "first_given_on" in names
     if is_dose == is_schedule:
         both = "both kinds of columns" if is_dose else "neither visit and weight_kg nor transplant_at or first_given_on"
-        raise Unreadable(f"line 1, column 1: the header has {both}, so the kind of case is not clear")
+        raise Unreadable(f"line {line}, column 1: the header has {both}, so the kind of case is not clear")
     return Kind.DOSE if is_dose else Kind.SCHEDULE
 
 
 def _case(
     line: int, cells: list[str], columns: list[str], places: Mapping[str, int], shapes: Mapping[str, Shape], kind: Kind
 ) -> Case:
-    if len(cells) < len(columns):
-        raise Unreadable(f"line {line}, column {columns[len(cells)]}: the row ends before it")
+    for name, place in places.items():  # a spreadsheet may leave out empty cells at the end; not those that are compared
+        if place >= len(cells):
+            raise Unreadable(f"line {line}, column {name}: the row ends before it")
     if any(cell.strip() for cell in cells[len(columns) :]):
         raise Unreadable(f"line {line}, column {len(columns) + 1}: the row goes on after the last column of the header")
     words = {name: cells[place].strip() for name, place in places.items()}

@@ -196,6 +196,18 @@ def test_a_misspelt_column_is_named_and_not_taken_for_compared(tmp_path: Path) -
     code, lines, notes = run(file(tmp_path, "A,kidney,W0,70,1", header="case_id,organ,visit,weight_kg,dosemg"))
     assert (code, lines[-1]) == (0, "1 passed, 0 failed")
     assert "not compared: dosemg" in notes
+    assert "nothing was compared in: A" in notes
+
+
+def test_a_spreadsheets_blank_lines_own_columns_twice_and_cells_left_out_at_the_end_are_tolerated(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    path.write_text(
+        "\n;;\nCase_ID;Organ;Visit;Weight_kg;Dose_mg;Note;Note\nA;kidney;W0;70;10500\n\nB;spleen;W0;70;10500;a;b\n", "utf-8"
+    )
+    code, lines, notes = run(path)
+    assert (code, lines[0], lines[-1]) == (1, "PASS A", "1 passed, 1 failed")
+    assert lines[1].startswith("FAIL B line 6: organ 'spleen' is not known")
+    assert notes == "not compared: Note, Note\n"
 
 
 @pytest.mark.parametrize(
@@ -220,6 +232,14 @@ def test_a_misspelt_column_is_named_and_not_taken_for_compared(tmp_path: Path) -
         (["case_id,organ", "A,kidney"], "line 1, column 1"),
         (["organ,visit,weight_kg,transplant_at", "kidney,W0,70,2025-01-15T10:30"], "line 1, column 1"),
         ([""], "line 1, column 1"),
+        (["", "case_id;organ", "A;kidney"], "line 2, column 1"),
+        (["sep=;", "case_id;organ;visit", "A;kidney;W0"], "line 2, column weight_kg"),
+        (["", DOSE_HEADER], "line 3, column case_id"),
+        (
+            ["case_id;organ;visit;weight_kg;dose_mg", "A;kidney;W0;82,5;12375"],
+            "line 2, column weight_kg: '82,5' is not a number",
+        ),
+        (["sep=;", "case_id;organ;visit;weight_kg;ORGAN", "A;kidney;W0;70;x"], "line 2, column organ"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_by_line_and_column(tmp_path: Path, lines: list[str], place: str) -> None:

@@ -50,6 +50,8 @@ class Command(BaseCommand):
         results = check(file, monograph)
         for result in results:
             self.stdout.write(str(result))
+        if empty := [result.case.case_id for result in results if not (result.comparisons or result.refusal)]:
+            self.stderr.write(f"nothing was compared in: {', '.join(empty)}")
         if options["report"]:
             checksum = hashlib.sha256(dump(monograph).encode()).hexdigest()
             report = Report(
