@@ -58,7 +58,12 @@ class Case:
             if window.code == self.code:
                 return window
         raise Refused(
-            "unknown_dose", f"The course has no dose {self.code}.", source="Missed doses", field="code", value=self.code
+            "unknown_dose",
+            f"The course has no dose {self.code}.",
+            source="Missed doses",
+            field="code",
+            value=self.code,
+            limit=", ".join(window.code for window in self.windows),
         )
 
     @property

@@ -392,7 +392,7 @@ def _to_whole_vials(
             "Doses are not rounded to vials under 18 years, nor where the age is not known.",
             source=SITE_POLICY,
             field="rounding",
-            value="" if age_years is None else age_years,
+            value="none" if age_years is None else age_years,
             limit=ADULT_AGE_YEARS,
         )
     guards.positive(rounding.max_percent, "rounding.max_percent", "percent")

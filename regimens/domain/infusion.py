@@ -88,6 +88,8 @@ def which_table(
             "Enter when the last dose started, or that this is the first.",
             source="Rate tables",
             field="last_dose_started_at",
+            value="none",
+            limit="an instant, or the first dose ever",
         )
     else:
         gap = (local_day(starts_at, zone_name) - local_day(last_dose_started_at, zone_name)).days

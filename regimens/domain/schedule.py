@@ -184,6 +184,8 @@ def plan_windows(
             "Dates were given, but no dose that repeats was chosen.",
             source=protocol.source,
             field="repeat_dates",
+            value=repeat_dates[0],
+            limit="a dose that repeats",
         )
     return tuple(windows)
 
@@ -312,6 +314,7 @@ def _check_repeats(
             f"{row.title}: enter the dates.",
             source=row.source,
             field="repeat_dates",
+            value="none",
             limit="at least one date",
         )
     if review_on is None:
@@ -320,6 +323,7 @@ def _check_repeats(
             f"{row.title}: enter the day on which it is reviewed or stopped.",
             source=row.source,
             field="review_on",
+            value="none",
             limit="a date",
         )
     gap_days = -(-row.min_interval_hours // 24)

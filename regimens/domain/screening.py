@@ -286,7 +286,12 @@ def propose_protocol(*, organs: Collection[str], age: int, monograph: Monograph)
     """
     if not organs:
         raise Refused(
-            "no_organ", "Enter the organs of the graft.", source="Screening rules", field="organs", limit="at least one organ"
+            "no_organ",
+            "Enter the organs of the graft.",
+            source="Screening rules",
+            field="organs",
+            value="none",
+            limit="at least one organ",
         )
     solid = sorted(set(organs) - {CELLS})
     if solid and CELLS in organs:

@@ -167,7 +167,8 @@ def transition(state: Status, event: Event, role: str) -> str:
     result = RESULTS.get((state, event))
     if result is None:
         sentence = WHY_NOT.get((state, event), f"A dose that is {_words(state)} cannot take this: {_words(event)}.")
-        raise Refused("not_from_this_state", sentence, source="Dose states", field="state", value=str(state))
+        allowed = ", ".join(before for before, asked in RESULTS if asked is event)
+        raise Refused("not_from_this_state", sentence, source="Dose states", field="state", value=str(state), limit=allowed)
     return str(result)
 
 

@@ -134,7 +134,7 @@ def test_rounding_at_exactly_the_percent_is_within_it() -> None:
 def test_rounding_asks_for_a_positive_percent_and_an_adult() -> None:
     with pytest.raises(Refused, match="more than 0"):
         dose(percent="0")
-    for age, shown in ((17, "17"), (None, "")):
+    for age, shown in ((17, "17"), (None, "none")):
         with pytest.raises(Refused) as refusal:
             dose(percent="10", age=age)
         assert (refusal.value.code, refusal.value.value, refusal.value.limit) == ("rounding_under_18", shown, "18")
