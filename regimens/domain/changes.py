@@ -157,7 +157,9 @@ def window_timing(window: Window, started_at: datetime) -> Timing:
 
 
 def shift_window(window: Window, days: int) -> Window:
-    """The window moved by whole calendar days in its zone, target and edges together."""
+    """The window moved by whole calendar days in its zone, target and edges together; a target that was moved inside its window
+    stays where it is in it.
+    """
     zone = guards.zone(window.zone_name)
     on = window.target_on + timedelta(days=days)
     if window.in_hours:
@@ -167,15 +169,16 @@ def shift_window(window: Window, days: int) -> Window:
             source=window.row.window_source,
             field="days",
             value=days,
+            limit="a window of days",
         )
     working = window.working + Derivation((("R-WIN-6", "moved by {} to {}", ((days, "days"), on), SITE_POLICY),))
     return replace(
         window,
         target_on=on,
-        opens_at=day_start(on - timedelta(days=window.row.opens_days_before), zone),
+        opens_at=day_start(window.opens_on + timedelta(days=days), zone),
         target_at=day_start(on, zone),
         overdue_at=day_start(on + timedelta(days=1), zone),
-        closes_at=day_start(on + timedelta(days=window.row.closes_days_after + 1), zone),
+        closes_at=day_start(window.last_on + timedelta(days=days + 1), zone),
         working=working,
     )
 

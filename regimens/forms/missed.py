@@ -1,49 +1,75 @@
-"""What a prescriber chooses and signs about a missed dose."""
+"""What a prescriber chooses and signs about a missed or stopped dose, and what a nurse writes when one is not given today."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django import forms
 
 from patients.fields import DayField, LineField
-from regimens.actions.missed import REACHED, REASON_KINDS
-from regimens.domain.monograph import ReasonCode
-from regimens.models import Decision
+from regimens.actions.missed import REACHED, REASON_KINDS, reasons_for
+from regimens.domain.monograph import Protocol, ReasonCode
+from regimens.forms.course import AmountField
+from regimens.models import Decision, NotGivenToday
 
 
-class DecideForm(forms.Form):
-    """One choice, its reason and a signature. Nothing is chosen beforehand."""
+class PasswordForm(forms.Form):
+    """The password again: what turns a choice into a signature. The view checks it."""
 
-    decision = forms.ChoiceField(label="Decision", choices=Decision.choices, widget=forms.RadioSelect)
-    give_on = DayField(label="Give it on", required=False, help_text="For giving late: the day, such as 24-Nov-2026")
-    reason = LineField(label="In words", max_length=300, required=False, what="reason")
-    reached_by = forms.ChoiceField(label="How you were reached", choices=[("", "Choose…"), *REACHED.items()])
     password = forms.CharField(
         label="Your password, as signature", widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), strip=False
     )
 
+
+class DecideForm(PasswordForm):
+    """One choice, what it needs, its reason and a signature. Nothing is chosen beforehand."""
+
+    decision = forms.ChoiceField(label="Decision", choices=Decision.choices, widget=forms.RadioSelect)
+    give_on = DayField(label="Give it on", required=False, help_text="For giving it later: the day, such as 24-Nov-2026")
+    mg_per_kg = AmountField(
+        label="New dose, mg per kg", unit="mg per kg", required=False, help_text="For changing the dose: of this dose alone"
+    )
+    review_on = DayField(label="Look at the hold again on", required=False, help_text="For holding: the day of the review")
+    protocol_code = forms.ChoiceField(label="Change to protocol", required=False)
+    reason = LineField(label="In words", max_length=300, required=False, what="reason")
+    reached_by = forms.ChoiceField(label="How you were reached", choices=[("", "Choose…"), *REACHED.items()])
+
     def __init__(
-        self, *args: Any, reasons: Sequence[ReasonCode], available: Sequence[Decision], user: Any, **kwargs: Any
+        self,
+        *args: Any,
+        reasons: tuple[ReasonCode, ...],
+        available: Collection[Decision],
+        protocols: Sequence[Protocol] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.user = user
         self.fields["decision"].choices = [(code.value, code.label) for code in available]
-        groups = [
-            (decision.label, [(f"{kind}:{reason.code}", reason.sentence) for reason in reasons if reason.kind == kind])
-            for decision, kind in REASON_KINDS.items()
-            if decision in available
+        self.fields["protocol_code"].choices = [("", "Choose…"), *((row.code, row.title) for row in protocols)]
+        if Decision.GIVE_REMAINDER in available:
+            self.fields["give_on"].label = "Give the rest by"
+            self.fields["give_on"].help_text = "For giving the remainder: the last day, such as 24-Nov-2026"
+        for name, decision in (
+            ("mg_per_kg", Decision.CHANGE_DOSE),
+            ("review_on", Decision.HOLD),
+            ("protocol_code", Decision.CHANGE_PROTOCOL),
+        ):
+            if decision not in available:
+                del self.fields[name]
+        # One group per list of reasons, named after the decisions it belongs to.
+        groups: dict[str, list[Decision]] = {}
+        for decision in available:
+            groups.setdefault(REASON_KINDS[decision], []).append(decision)
+        choices = [
+            (
+                ", ".join(decision.label if place == 0 else decision.label.lower() for place, decision in enumerate(shared)),
+                [(f"{kind}:{row.code}", row.sentence) for row in reasons_for(shared[0], reasons)],
+            )
+            for kind, shared in groups.items()
         ]
-        self.fields["reason_code"] = forms.ChoiceField(label="Reason", choices=[("", "Choose…"), *groups])
-        self.order_fields(["decision", "give_on", "reason_code", "reason", "reached_by", "password"])
-
-    def clean_password(self) -> str:
-        """The signature: the signed-in person's own password, typed again."""
-        password: str = self.cleaned_data["password"]
-        if not self.user.check_password(password):
-            raise forms.ValidationError("This is not your password. Nothing was signed.", code="wrong_password")
-        return password
+        self.fields["reason_code"] = forms.ChoiceField(label="Reason", choices=[("", "Choose…"), *choices])
+        order = ["decision", "give_on", "mg_per_kg", "review_on", "protocol_code"]
+        self.order_fields([*order, "reason_code", "reason", "reached_by", "password"])
 
     def clean(self) -> dict[str, Any]:
         """The reason must belong to the decision."""
@@ -54,3 +80,21 @@ class DecideForm(forms.Form):
             self.add_error("reason_code", "Choose a reason that belongs to this decision.")
         cleaned["reason_only_code"] = code
         return cleaned
+
+
+class BeforeReferralForm(PasswordForm):
+    """Why a dose was not this centre's to give, signed."""
+
+    reason = LineField(label="How you know", max_length=300, what="reason")
+
+
+class NotGivenForm(forms.Form):
+    """Why a dose is not given today, and whether it had been prepared. Nothing is chosen beforehand."""
+
+    reason_code = forms.ChoiceField(label="Reason", choices=NotGivenToday.Reason.choices, widget=forms.RadioSelect)
+    reason = LineField(label="In words", max_length=300, required=False, what="reason", help_text="Needed for another reason")
+    was_prepared = forms.ChoiceField(
+        label="Had the dose been prepared?",
+        choices=[("yes", "Yes: it is wasted or returned"), ("no", "No")],
+        widget=forms.RadioSelect,
+    )

@@ -1,4 +1,4 @@
-"""Missed doses: the list of those nobody has decided about, and the case of one with its options side by side.
+"""One dose that needs a decision: its case with the options side by side; and why a dose is not given today.
 
 The pages show what each choice would do. They recommend nothing and choose nothing beforehand.
 """
@@ -6,111 +6,103 @@ The pages show what each choice would do. They recommend nothing and choose noth
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 
 from patients import when
-from patients.models import Centre
 from patients.refusal import Refusal
 from patients.roles import may, require
+from patients.signing import signed_by
 from regimens.access import dose_for
-from regimens.actions import missed, notices
+from regimens.actions import missed
 from regimens.actions.charting import Chart, read_dose
+from regimens.actions.missed_case import CaseFile
+from regimens.actions.not_given import notes_of, record_not_given
+from regimens.actions.referral import is_before_referral, mark_before_referral
 from regimens.domain import missed as domain
 from regimens.domain.reasons import Refused, source_text
-from regimens.domain.units import number
-from regimens.forms.missed import DecideForm
+from regimens.domain.status import Status
+from regimens.domain.units import day_text, number
+from regimens.forms.course import AMOUNT
+from regimens.forms.missed import BeforeReferralForm, DecideForm, NotGivenForm
 from regimens.models import Decision, MissedDoseDecision, PlannedDose
+from regimens.models.status import status_of
 from regimens.templatetags import display
 from regimens.views.frame import patient_frame
 from regimens.views.infusion_record import add_refusal
+from regimens.views.missed_list import missed_list
 
-MOST_ROWS = 200
 MISSED_SECTION = "missed_dose"
 
 
-def missed_list(request: HttpRequest) -> HttpResponse:
-    """Doses of this centre whose window closed without a record, the longest first."""
-    require(request.membership, "read_charts")
-    now = timezone.now()
-    centre = request.membership.centre
-    context = {
-        "rows": undecided(centre, now),
-        "as_of": display.format_clock(now, centre.time_zone),
-        "decides": may(request.membership, "decide_missed"),
-        "unsent": notices.unsent(centre, now),
-    }
-    return render(request, "regimens/_missed.html" if request.htmx else "regimens/missed.html", context)
-
-
-def undecided(centre: Centre, now: datetime) -> list[dict[str, str]]:
-    """The rows of the list in one statement, by closing instant."""
-    found = (
-        PlannedDose.objects.filter(centre=centre, settled_at=None, closes_at__lte=now, course__patient__closed_at=None)
-        .select_related("course__patient")
-        .order_by("closes_at", "pk")[:MOST_ROWS]
-    )
-    return [
-        {
-            "name": display.format_name(dose.course.patient.family_name, dose.course.patient.given_name),
-            "born": display.format_day(dose.course.patient.birth_on),
-            "mrn": display.format_mrn(dose.course.patient.mrn),
-            "ward": dose.course.patient.ward,
-            "dose": f"Dose {dose.number}, {dose.title}",
-            "amount": display.format_unit(dose.dose_mg, "mg"),
-            "closed": display.format_instant(dose.closes_at, centre.time_zone),
-            "since": display.format_minutes(int((now - dose.closes_at).total_seconds() // 60)),
-            "url": reverse("decide", args=[dose.pk]),
-        }
-        for dose in found
-    ]
-
-
 def decide(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
-    """The case of one missed dose; a prescriber signs a decision on it."""
+    """The case of one dose that needs a decision; a prescriber signs one."""
     dose = dose_for(request.membership, dose_id)
     require(request.membership, "read_charts")
     now = timezone.now()
     chart = read_dose(dose)
     own = next(row for row in chart.doses if row.pk == dose.pk)
+    file = missed.read_case(chart, now)
     try:
-        missed.refuse_unless_missed(chart, own, now)
+        missed.refuse_unless_open(chart, own, file, now)
     except Refusal as refused:
         return _closed_case(request, chart, own, refused, now)
+    if request.method == "POST" and "before_referral" in request.POST:
+        return _before_referral(request, chart, own, file, now)
     if request.method == "POST":
         require(request.membership, "decide_missed")
-        return _sign(request, chart, own, now)
-    give_on = _day_asked(request, chart, now)
-    return _case(request, chart, own, now, give_on=give_on)
+        return _sign(request, chart, own, file, now)
+    return _case(request, chart, own, file, now, asked=_asked(request, chart, file, now))
 
 
-def _day_asked(request: HttpRequest, chart: Chart, now: datetime) -> date | None:
-    """The day whose effects the address asks for; a mangled or impossible one is the earliest day."""
-    try:
-        asked = when.parse_day(request.GET.get("give_on", ""))
-        missed.options_for(chart, now, asked)
-    except (Refusal, Refused):
-        return None
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address asks to see the effects of."""
+
+    give_on: date | None = None
+    mg_per_kg: Decimal | None = None
+
+
+def _asked(request: HttpRequest, chart: Chart, file: CaseFile, now: datetime) -> Asked:
+    """The day and the dose whose effects the address asks for; what is mangled or impossible is left out."""
+    asked = Asked()
+    with suppress(Refusal, Refused):
+        give_on = when.parse_day(request.GET.get("give_on", ""))
+        missed.options_for(chart, now, give_on, None, file)
+        asked = Asked(give_on)
+    typed = request.GET.get("mg_per_kg", "").strip()
+    if AMOUNT.fullmatch(typed):
+        mg_per_kg = Decimal(typed.replace(",", ""))
+        with suppress(Refusal, Refused):
+            missed.options_for(chart, now, asked.give_on, mg_per_kg, file)
+            asked = Asked(asked.give_on, mg_per_kg)
     return asked
 
 
-def _sign(request: HttpRequest, chart: Chart, dose: PlannedDose, now: datetime) -> HttpResponse:
-    options = missed.options_for(chart, now)
-    form = _form(request, chart, options, request.POST)
+def _sign(request: HttpRequest, chart: Chart, dose: PlannedDose, file: CaseFile, now: datetime) -> HttpResponse:
+    options = missed.options_for(chart, now, file=file)
+    form = _form(request, chart, file, options, request.POST)
     refusal = None
     if form.is_valid():
         data = form.cleaned_data
         try:
-            made = missed.decide(
+            signed_by(request, data["password"])
+            missed.decide(
                 dose=dose,
                 decision=data["decision"],
                 give_on=data["give_on"],
+                mg_per_kg=data.get("mg_per_kg"),
+                review_on=data.get("review_on"),
+                protocol_code=data.get("protocol_code", ""),
                 reason_code=data["reason_only_code"],
                 reason=data["reason"],
                 reached_by=data["reached_by"],
@@ -120,50 +112,104 @@ def _sign(request: HttpRequest, chart: Chart, dose: PlannedDose, now: datetime) 
         except (Refusal, Refused) as refused:
             refusal = add_refusal(form, refused)
         else:
-            after = " A pharmacist verifies the new row." if made.decision == Decision.GIVE_LATE else ""
-            messages.success(request, f"Signed: {made.get_decision_display().lower()}, dose {dose.number}.{after}")
+            decision = Decision(data["decision"])
+            messages.success(
+                request, f"Signed: {decision.label.lower()}, dose {dose.number}. {AFTER.get(decision, '')}".strip()
+            )
             return redirect("chart", patient_id=chart.patient.pk)
-    return _case(request, chart, dose, now, form=form, refusal=refusal, status=422)
+    return _case(request, chart, dose, file, now, form=form, refusal=refusal, status=422)
 
 
-def _form(request: HttpRequest, chart: Chart, options: dict[Decision, domain.Option], data: Any = None) -> DecideForm:
+# What follows from a decision, as the person who signed it is told.
+VERIFIED_ANEW = "A pharmacist verifies the new row."
+AFTER = {
+    Decision.GIVE_LATE: VERIFIED_ANEW,
+    Decision.GIVE_LATE_AND_SHIFT: "A pharmacist verifies every moved dose; their bookings are dropped.",
+    Decision.GIVE_REMAINDER: VERIFIED_ANEW,
+    Decision.CHANGE_DOSE: VERIFIED_ANEW,
+    Decision.HOLD: "This dose still waits for its decision.",
+    Decision.CHANGE_PROTOCOL: "The order waits for a pharmacist to build the new course.",
+}
+
+
+def _before_referral(request: HttpRequest, chart: Chart, dose: PlannedDose, file: CaseFile, now: datetime) -> HttpResponse:
+    """A missed dose that was not ours to give."""
+    require(request.membership, "build")
+    form = BeforeReferralForm(request.POST, auto_id="id_referral_%s")
+    refusal = None
+    if form.is_valid():
+        try:
+            signed_by(request, form.cleaned_data["password"])
+            mark_before_referral(dose=dose, reason=form.cleaned_data["reason"], by=request.membership, at=now)
+        except Refusal as refused:
+            refusal = add_refusal(form, refused)
+        else:
+            messages.success(request, f"Signed: dose {dose.number} counts as not given here, before referral.")
+            return redirect("chart", patient_id=chart.patient.pk)
+    return _case(request, chart, dose, file, now, referral=form, refusal=refusal, status=422)
+
+
+def _form(
+    request: HttpRequest, chart: Chart, file: CaseFile, options: dict[Decision, domain.Option], data: Any = None
+) -> DecideForm:
     assert chart.course is not None
-    available = [decision for decision, option in options.items() if option.is_available]
-    reasons = chart.course.monograph.to_domain().reasons
-    return DecideForm(data, reasons=reasons, available=available, user=request.user)
+    value = chart.course.monograph.to_domain()
+    return DecideForm(
+        data,
+        reasons=value.reasons,
+        available=[decision for decision, option in options.items() if option.is_available],
+        protocols=domain.other_protocols(file.case, value),
+    )
 
 
 def _case(
     request: HttpRequest,
     chart: Chart,
     dose: PlannedDose,
+    file: CaseFile,
     now: datetime,
     *,
-    give_on: date | None = None,
+    asked: Asked | None = None,
     form: DecideForm | None = None,
+    referral: BeforeReferralForm | None = None,
     refusal: Any = None,
     status: int = 200,
 ) -> HttpResponse:
     assert chart.course is not None
+    asked = asked or Asked()
     zone = chart.centre.time_zone
-    options = missed.options_for(chart, now, give_on)
+    options = missed.options_for(chart, now, asked.give_on, asked.mg_per_kg, file)
     decides = may(request.membership, "decide_missed")
     section = next((s for s in chart.course.monograph.to_domain().sections if s.code == MISSED_SECTION), None)
+    if referral is None and may(request.membership, "build") and is_before_referral(file, dose):
+        referral = BeforeReferralForm(auto_id="id_referral_%s")
+    record = chart.live_record(dose)
     context = patient_frame(request, chart.patient, now) | {
         "dose": dose,
+        "state": str(file.status),
         "amount": display.format_unit(dose.dose_mg, "mg"),
         "closed": display.format_instant(dose.closes_at, zone),
         "closed_for": display.format_minutes(int((now - dose.closes_at).total_seconds() // 60)),
         "target": display.format_weekday_day(dose.target_on),
+        "part": record if file.status is Status.PARTIAL else None,
+        "part_mg": display.format_unit(file.case.given_mg, "mg") if file.case.given_mg is not None else "",
         "last_given": _last_given(chart, zone),
         "next_due": _next_due(chart, dose),
+        "also_open": _also_open(chart, dose, file, now),
+        "hold": file.open_hold,
+        "shifted_days": max(row.shifted_days for row in chart.doses),
+        "outside_unknown": file.outside_unknown,
+        "not_given": notes_of(dose),
         "options": _side_by_side(options, zone),
         "saying": section,
         "saying_source": source_text(section.source) if section else "",
-        "form": (form or _form(request, chart, options)) if decides else None,
+        "form": (form or _form(request, chart, file, options)) if decides else None,
+        "referral": referral,
         "refusal": refusal,
         "decides": decides,
-        "asked_on": display.format_day(give_on) if give_on else "",
+        "asks_amount": Decision.CHANGE_DOSE in options,
+        "asked_on": display.format_day(asked.give_on) if asked.give_on else "",
+        "asked_mg_per_kg": number(asked.mg_per_kg) if asked.mg_per_kg is not None else "",
     }
     return render(request, "regimens/decide.html", context, status=status)
 
@@ -172,9 +218,9 @@ def _closed_case(request: HttpRequest, chart: Chart, dose: PlannedDose, refused:
     """Nothing is to be decided: the sentence says why, and what was decided is shown where somebody did."""
     assert chart.course is not None
     decision = MissedDoseDecision.objects.filter(dose=dose).select_related("decided_by__user").first()
-    reasons = chart.course.monograph.to_domain().reasons
-    kind = missed.REASON_KINDS[Decision(decision.decision)] if decision else ""
-    words = next((r.sentence for r in reasons if decision and r.kind == kind and r.code == decision.reason_code), "")
+    listed = chart.course.monograph.to_domain().reasons
+    reasons = missed.reasons_for(Decision(decision.decision), listed) if decision else []
+    words = next((r.sentence for r in reasons if decision and r.code == decision.reason_code), "")
     shown = {"dose": dose, "refusal": refused, "decision": decision, "reason": words}
     context = patient_frame(request, chart.patient, now) | shown
     return render(request, "regimens/decide_closed.html", context, status=409 if request.method == "POST" else 200)
@@ -195,6 +241,18 @@ def _next_due(chart: Chart, dose: PlannedDose) -> str:
     return f"Dose {following.number}, {display.format_weekday_day(following.target_on)}" if following else "None"
 
 
+def _also_open(chart: Chart, dose: PlannedDose, file: CaseFile, now: datetime) -> list[dict[str, Any]]:
+    """Other doses of the course that are open or without a decision: once a later one is started, this one is not given late."""
+    found = []
+    for row in chart.doses:
+        if row.pk == dose.pk or row.settled_as:
+            continue
+        status = status_of(row, now, (), file.holds)
+        if status is not Status.UPCOMING:
+            found.append({"dose": row, "status": str(status), "is_later": row.number > dose.number})
+    return found
+
+
 # What is compared, in the order of the rows.
 COMPARED = (
     "Earliest start",
@@ -205,6 +263,7 @@ COMPARED = (
     "Next dose opens",
     "mg per kg within 7 days",
     "mg per kg within 28 days",
+    "Later targets",
 )
 
 
@@ -227,24 +286,76 @@ def _side_by_side(options: dict[Decision, domain.Option], zone: str) -> dict[str
 
 def _values(decision: Decision, option: domain.Option, zone: str) -> list[str]:
     """One option's column; after stopping there is no next dose."""
-    goes_on = decision != Decision.STOP
+    goes_on = decision not in (Decision.STOP, Decision.CHANGE_PROTOCOL)
     return [
         display.format_instant(option.give_at, zone) if option.give_at else "—",
         display.format_day(option.latest_on) if option.latest_on else "—",
-        display.format_unit(option.dose_mg, "mg") if option.dose_mg is not None else "Not given",
+        _amount(decision, option),
         _number(option.days_since_last),
         _number(option.days_to_next if goes_on else None),
         display.format_instant(option.next_opens_at, zone) if option.next_opens_at and goes_on else "—",
         number(option.mg_per_kg_in_7_days, 1),
         number(option.mg_per_kg_in_28_days, 1),
+        _later(decision, option),
     ]
+
+
+def _later(decision: Decision, option: domain.Option) -> str:
+    """Which targets move, and to what days."""
+    if option.new_targets:
+        return ", ".join(f"{code} {day_text(on)}" for code, on in option.new_targets)
+    return "Cancelled" if decision in (Decision.STOP, Decision.CHANGE_PROTOCOL) else "Stay"
+
+
+def _amount(decision: Decision, option: domain.Option) -> str:
+    if option.dose_mg is not None:
+        return display.format_unit(option.dose_mg, "mg")
+    return {
+        Decision.CHANGE_DOSE: "Enter mg per kg below",
+        Decision.HOLD: "Undecided",
+        Decision.ACCEPT_PARTIAL: "Nothing more",
+    }.get(decision, "Not given")
 
 
 def _number(value: int | None) -> str:
     return "—" if value is None else display.format_number(value)
 
 
+def not_given(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
+    """A nurse notes why a dose is not given today; it stays due."""
+    dose = dose_for(request.membership, dose_id)
+    require(request.membership, "not_given_today")
+    now = timezone.now()
+    form = NotGivenForm(request.POST) if request.method == "POST" else NotGivenForm()
+    refusal = None
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            record_not_given(
+                dose=dose,
+                reason_code=data["reason_code"],
+                reason=data["reason"],
+                was_prepared=data["was_prepared"] == "yes",
+                by=request.membership,
+                at=now,
+            )
+        except Refusal as refused:
+            refusal = add_refusal(form, refused)
+        else:
+            messages.success(request, f"Noted: dose {dose.number} is not given today. It stays open.")
+            return redirect("chart", patient_id=dose.course.patient_id)
+    context = patient_frame(request, dose.course.patient, now) | {
+        "dose": dose,
+        "form": form,
+        "refusal": refusal,
+        "earlier": notes_of(dose),
+        "target": display.format_weekday_day(dose.target_on),
+    }
+    return render(request, "regimens/not_given.html", context, status=422 if request.method == "POST" else 200)
+
+
 urls = [
     path("missed/", missed_list, name="missed"),
+    path("doses/<uuid:dose_id>/not-given/", not_given, name="not-given"),
     path("doses/<uuid:dose_id>/decide/", decide, name="decide"),
 ]
