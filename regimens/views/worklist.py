@@ -1,7 +1,7 @@
 """The home page: what needs somebody now, most urgent first. Nothing on it is stored; it is right with no job running.
 
-Five statements whatever the rows: session, person with role, doses, infusions with plans to verify, counts. Values are written
-here, not in the template.
+Five statements whatever the rows: session, person with role, doses, counts, and all that waits besides (waiting.py). Values are
+written here, not in the template.
 """
 
 from __future__ import annotations
@@ -9,29 +9,32 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import CharField, Exists, F, OuterRef, Value
+from django.db.models import Exists, F, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 
-from patients.models import Centre
+from patients.models import Centre, Membership
+from patients.names import Known, mistakable
 from patients.roles import may
 from regimens.domain.clock import last_day
-from regimens.models import Administration, Course, PlannedDose
+from regimens.models import HoldReason, PlannedDose, Release
 from regimens.models.status import open_status_sql, with_hold
 from regimens.templatetags import display
+from regimens.views import waiting
+from regimens.views.frame import local_day
 from regimens.views.rows import short_title
+from regimens.views.waiting import WIDEST_WINDOW
 
 STATUS_WORD = {"target": "due", "next": "upcoming"}
+HOLD_WORDS = dict(HoldReason.choices)
 PAGE_ROWS = 50
 AHEAD = timedelta(days=7)
-WIDEST_WINDOW = timedelta(days=30)  # held by the constraint window_is_at_most_30_days
 COUNT_LIMIT = 1000
 
 GROUPS = (
@@ -41,6 +44,7 @@ GROUPS = (
     ("target", "Target day today"),
     ("due", "Window open"),
     ("next", "Opens in the next 7 days"),
+    ("held", "On hold: nothing starts until it is resumed"),
 )
 
 
@@ -51,6 +55,7 @@ class Row:
     pk: str
     status: str
     name: str
+    alike: bool
     born: str
     mrn: str
     ward: str
@@ -78,20 +83,19 @@ def worklist(request: HttpRequest) -> HttpResponse:
     centre = request.membership.centre
     after = _position(request.GET.get("after", ""))
     doses = open_doses(centre, now, after)
-    infusing, to_verify = _infusing_and_to_verify(centre)
-    counts = _counts(centre, now)
-    groups = _grouped(doses[:PAGE_ROWS], counts, centre, now, may(request.membership, "decide_missed"))
-    local = now.astimezone(ZoneInfo(centre.time_zone))
+    today = local_day(now, centre.time_zone)
+    counts, people = counts_of(centre, now)
+    waits = waiting.read_waiting(request.membership, now, today)
+    alike = mistakable(people | waiting.people_in(waits))
     context = {
-        "groups": groups,
-        "infusing": infusing,
-        "to_verify": to_verify,
+        "groups": _grouped(doses[:PAGE_ROWS], counts, request.membership, now, alike),
+        "waiting": waiting.parts(waits, alike, centre.time_zone, HOLD_WORDS),
         "counts": counts,
         "shown": min(len(doses), PAGE_ROWS),
         "total": _capped(sum(counts[code] for code, _ in GROUPS)),
         "next_page": _mark(doses[PAGE_ROWS - 1]) if len(doses) > PAGE_ROWS else "",
         "as_of": display.format_clock(now, centre.time_zone),
-        "today": display.format_weekday_day(local.date()),
+        "today": display.format_weekday_day(today),
         "is_later_page": bool(after),
     }
     template = "regimens/_worklist.html" if request.htmx else "regimens/worklist.html"
@@ -110,7 +114,10 @@ def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] 
     page = rows.order_by("closes_at", "pk").values("pk")[: PAGE_ROWS + 1]
     rows_of_page: Iterable[Any] = (
         with_hold(PlannedDose.objects.filter(pk__in=page), now)
-        .annotate(status=open_status_sql(now))
+        .annotate(
+            status=open_status_sql(now),
+            released=Exists(Release.objects.filter(dose=OuterRef("pk"), withdrawn_at=None)),
+        )
         .order_by("closes_at", "pk")
         .values(
             "pk",
@@ -123,6 +130,8 @@ def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] 
             "overdue_at",
             "closes_at",
             "verified_at",
+            "booked_for",
+            "released",
             "course_id",
             patient_id=F("course__patient_id"),
             family=F("course__patient__family_name"),
@@ -154,86 +163,78 @@ def _position(mark: str) -> tuple[datetime, uuid.UUID] | None:
         return None
 
 
-def _infusing_and_to_verify(centre: Centre) -> tuple[list[dict], list[dict]]:
-    """Running infusions and plans that wait for a second pharmacist, in one statement."""
-    infusing = (
-        Administration.objects.filter(centre=centre, ended_at=None, error_at=None)
-        .annotate(kind=Value("infusing", CharField()), since=F("started_at"), what=F("dose__title"))
-        .values_list(
-            "kind", "pk", "patient__family_name", "patient__given_name", "patient__mrn", "patient__birth_on", "since", "what"
-        )
-    )
-    waiting = (
-        Course.objects.filter(patient__centre=centre, stopped_at=None)
-        .filter(Exists(PlannedDose.objects.filter(course=OuterRef("pk"), centre=centre, settled_at=None, verified_at=None)))
-        .annotate(kind=Value("verify", CharField()), since=F("built_at"), what=F("protocol__title"))
-        .values_list(
-            "kind", "pk", "patient__family_name", "patient__given_name", "patient__mrn", "patient__birth_on", "since", "what"
-        )
-    )
-    rows = infusing.union(waiting, all=True).order_by("since")[: 2 * PAGE_ROWS]
-    found: dict[str, list[dict]] = {"infusing": [], "verify": []}
-    for kind, pk, family, given, mrn, born_on, since, what in rows:
-        found[kind].append(
-            {
-                "name": display.format_name(family, given),
-                "mrn": display.format_mrn(mrn),
-                "born": display.format_day(born_on),
-                "since": display.format_instant(since, centre.time_zone),
-                "what": what or "Unplanned infusion",
-                "url": reverse("infusion", args=[pk]) if kind == "infusing" else reverse("verify", args=[pk]),
-            }
-        )
-    return found["infusing"], found["verify"]
-
-
+# The same rule as open_status_sql, once for a whole page: a test compares both over every state of a dose.
 COUNTS_SQL = """
 WITH open AS (
-    SELECT d.opens_at, d.overdue_at, d.closes_at, d.target_on
+    SELECT d.opens_at, d.overdue_at, d.closes_at, d.target_on, d.course_id,
+           CASE WHEN d.booked_for >= d.opens_at AND d.booked_for < d.closes_at AND d.overdue_at < d.closes_at
+                THEN d.booked_for ELSE d.overdue_at END AS overdue_from,
+           p.name_key, p.birth_on, p.mrn
     FROM regimens_planneddose d
     JOIN regimens_course c ON c.id = d.course_id
     JOIN patients_patient p ON p.id = c.patient_id AND p.closed_at IS NULL
     WHERE d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(horizon)s AND d.opens_at < %(ahead)s
     ORDER BY d.closes_at LIMIT 1001
+), told AS (
+    SELECT open.*, CASE
+        WHEN h.held_at < closes_at AND closes_at <= %(now)s AND (h.resumed_at IS NULL OR closes_at <= h.resumed_at) THEN 'missed'
+        WHEN h.held_at <= %(now)s AND closes_at > %(now)s AND (h.resumed_at IS NULL OR h.resumed_at > %(now)s) THEN 'held'
+        WHEN opens_at > %(now)s THEN 'next'
+        WHEN overdue_from > %(now)s AND overdue_at = closes_at THEN 'initial'
+        WHEN overdue_from > %(now)s AND target_on = %(today)s THEN 'target'
+        WHEN overdue_from > %(now)s THEN 'due'
+        WHEN closes_at > %(now)s THEN 'overdue'
+        ELSE 'missed' END AS code
+    FROM open LEFT JOIN LATERAL (
+        SELECT held_at, resumed_at FROM regimens_hold h
+        WHERE h.course_id = open.course_id AND h.held_at <= least(%(now)s, open.closes_at)
+          AND (h.resumed_at IS NULL OR h.resumed_at >= least(%(now)s, open.closes_at))
+        ORDER BY held_at LIMIT 1
+    ) h ON true
 )
-SELECT count(*) FILTER (WHERE closes_at <= %(now)s),
-       count(*) FILTER (WHERE closes_at > %(now)s AND opens_at <= %(now)s AND overdue_at = closes_at),
-       count(*) FILTER (WHERE closes_at > %(now)s AND overdue_at <= %(now)s),
-       count(*) FILTER (WHERE overdue_at > %(now)s AND opens_at <= %(now)s AND overdue_at < closes_at AND target_on = %(today)s),
-       count(*) FILTER (WHERE overdue_at > %(now)s AND opens_at <= %(now)s AND overdue_at < closes_at AND target_on <> %(today)s),
-       count(*) FILTER (WHERE opens_at > %(now)s)
-FROM open
+SELECT count(*) FILTER (WHERE code = 'missed'), count(*) FILTER (WHERE code = 'initial'), count(*) FILTER (WHERE code = 'overdue'),
+       count(*) FILTER (WHERE code = 'target'), count(*) FILTER (WHERE code = 'due'), count(*) FILTER (WHERE code = 'next'),
+       count(*) FILTER (WHERE code = 'held'),
+       string_agg(concat_ws(E'\\x1f', name_key, birth_on, mrn), E'\\x1e')
+FROM told
 """
 
 
-def _counts(centre: Centre, now: datetime) -> dict[str, int]:
-    """How many rows each group has in all, whatever page is shown; counted up to 1,000."""
-    today = now.astimezone(ZoneInfo(centre.time_zone)).date()
+def counts_of(centre: Centre, now: datetime) -> tuple[dict[str, int], set[Known]]:
+    """How many rows each group has in all, whatever page is shown, counted up to 1,000; and whom these rows are about."""
+    today = local_day(now, centre.time_zone)
     with connection.cursor() as cursor:
         cursor.execute(
             COUNTS_SQL,
             {"centre": centre.pk, "now": now, "ahead": now + AHEAD, "horizon": now + AHEAD + WIDEST_WINDOW, "today": today},
         )
-        values = cursor.fetchone()
-    return dict(zip((code for code, _ in GROUPS), values, strict=True))
+        *counts, told = cursor.fetchone()
+    people = {
+        Known(key, date.fromisoformat(born), mrn)
+        for key, born, mrn in (person.split("\x1f") for person in (told.split("\x1e") if told else ()))
+    }
+    return dict(zip((code for code, _ in GROUPS), counts, strict=True)), people
 
 
 def _capped(count: int) -> str:
     return f"{COUNT_LIMIT:,}+" if count > COUNT_LIMIT else f"{count:,}"
 
 
-def _grouped(doses: list[dict], counts: dict[str, int], centre: Centre, now: datetime, decides: bool) -> list[Group]:
-    today = now.astimezone(ZoneInfo(centre.time_zone)).date()
+def _grouped(doses: list[dict], counts: dict[str, int], by: Membership, now: datetime, alike: frozenset[str]) -> list[Group]:
+    today = local_day(now, by.centre.time_zone)
     rows: dict[str, list[Row]] = {code: [] for code, _ in GROUPS}
     for dose in doses:
-        code = _group_of(dose, today)
-        rows[code].append(_row(dose, code, centre, now, decides))
+        code = group_of(dose, today)
+        rows[code].append(_row(dose, code, by, now, dose["mrn"] in alike))
     return [Group(code, title, _capped(counts[code]), rows[code]) for code, title in GROUPS if counts[code]]
 
 
-def _group_of(dose: dict, today) -> str:
-    if dose["status"] in ("missed", "overdue"):
-        return dose["status"]
+def group_of(dose: dict, today: date) -> str:
+    """The group that a row of :func:`open_doses` belongs to."""
+    if dose["status"] in ("missed", "passed_on_hold"):
+        return "missed"
+    if dose["status"] in ("overdue", "held"):
+        return str(dose["status"])
     if dose["status"] == "upcoming":
         return "next"
     if dose["overdue_at"] == dose["closes_at"]:
@@ -241,36 +242,45 @@ def _group_of(dose: dict, today) -> str:
     return "target" if dose["target_on"] == today else "due"
 
 
-def _row(dose: dict, code: str, centre: Centre, now: datetime, decides: bool) -> Row:
-    pk = dose["pk"]
-    url = reverse("chart", args=[dose["patient_id"]])
-    action = "Open"
-    if code == "missed":
-        url, action = reverse("decide", args=[pk]), "Decide" if decides else "Open"
-    elif not dose["verified_at"]:
-        url, action = reverse("verify", args=[dose["course_id"]]), "Verify"
-    elif code != "next":
-        url, action = reverse("dose", args=[pk]), "Open"
+def _row(dose: dict, code: str, by: Membership, now: datetime, alike: bool) -> Row:
+    url, action = _act(dose, code, by)
     return Row(
-        pk=str(pk),
+        pk=str(dose["pk"]),
         status=_status(dose, code, now),
         name=display.format_name(dose["family"], dose["given"]),
+        alike=alike,
         born=display.format_day(dose["born_on"]),
         mrn=display.format_mrn(dose["mrn"]),
         ward=dose["ward"],
         dose=short_title(dose["title"]),
         amount=display.format_unit(dose["dose_mg"], "mg"),
-        when=_when(dose, code, centre, now),
+        when=_when(dose, code, by.centre, now),
         verify=not dose["verified_at"],
         url=url,
         action=action,
     )
 
 
+def _act(dose: dict, code: str, by: Membership) -> tuple[str, str]:
+    """Where a row leads and the word for it: the one act that the dose waits for, where this person may do it."""
+    pk = dose["pk"]
+    if code == "missed":
+        return reverse("decide", args=[pk]), "Decide" if may(by, "decide_missed") else "Open"
+    if code == "held":
+        return reverse("chart", args=[dose["patient_id"]]), "Open"
+    if not dose["verified_at"]:
+        return reverse("verify", args=[dose["course_id"]]), "Verify"
+    if code == "next":
+        return reverse("chart", args=[dose["patient_id"]]), "Open"
+    if not dose["released"] and may(by, "release_dose"):
+        return waiting.address_of("release", pk), "Release"
+    return reverse("dose", args=[pk]), "Open"
+
+
 def _status(dose: dict, code: str, now: datetime) -> str:
     """The status; for a window without grace the hours that are left of it."""
     if code != "initial":
-        return display.format_status(STATUS_WORD.get(code, code))
+        return display.format_status(STATUS_WORD.get(code, dose["status"]))
     minutes = int((dose["closes_at"] - now).total_seconds() // 60)
     return display.format_status("within_72_h", f"{display.format_minutes(minutes)} left")
 
@@ -284,6 +294,8 @@ def _when(dose: dict, code: str, centre: Centre, now: datetime) -> str:
         return f"until {display.format_instant(dose['closes_at'], zone)}"
     if code == "next":
         return display.format_weekday_day(dose["target_on"])
+    if code != "held" and dose["booked_for"]:
+        return f"booked {display.format_instant(dose['booked_for'], zone)}"
     last_on = last_day(dose["closes_at"], zone)
     return f"{display.format_weekday_day(dose['target_on'])}, last day {display.format_day(last_on)}"
 

@@ -1,0 +1,213 @@
+"""What waits at a centre besides its open doses: infusions, orders, plans, holds, bookings, papers, queries and hand-overs.
+
+One statement for all of them. Each part looks only at rows that are still open, by an index of those, and shows the first ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.urls import NoReverseMatch, reverse
+
+from patients.models import Membership
+from patients.names import Known
+from patients.roles import Role
+from regimens.templatetags import display
+
+SHOWN = 10
+BOOKED_DAYS_BEFORE = 5  # site policy (W2.6)
+PAPERS_DAYS_BEFORE = 14  # site policy (W2.13)
+WIDEST_WINDOW = timedelta(days=30)  # held by the constraint window_is_at_most_30_days
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One group: its heading, what its last column says, the word on its link, and where that leads."""
+
+    code: str
+    title: str
+    when: str
+    act: str
+    address: Callable[[str], str]
+
+
+def address_of(name: str, pk: object) -> str:
+    """The page's address, or the list itself while that page is not there yet."""
+    try:
+        return reverse(name, args=[pk])
+    except NoReverseMatch:
+        return reverse("worklist")
+
+
+def _to(name: str) -> Callable[[str], str]:
+    return lambda pk: address_of(name, pk)
+
+
+KINDS = (
+    Kind("infusing", "Infusing now", "since", "Open", _to("infusion")),
+    Kind("order", "Orders to build", "ordered", "Build", _to("course-build")),
+    Kind("cosign", "Orders for you to sign", "entered", "Sign", _to("course-cosign")),
+    Kind("verify", "Awaiting verification", "built", "Check", _to("verify")),
+    Kind("query", "Queries for you", "by", "Answer", _to("note-answer")),
+    Kind("hold", "On hold, review day reached", "review", "Review", _to("course-resume")),
+    Kind("unbooked", f"No booking within {BOOKED_DAYS_BEFORE} days of the target", "target", "Book", _to("booking")),
+    Kind("papers", f"Payer or vials not settled {PAPERS_DAYS_BEFORE} days before", "target", "Open", _to("papers")),
+    Kind("handover", "Handed over, not acknowledged: still ours", "since", "Open", _to("hand-over")),
+)
+
+# Each part is a number of its own rows only: what is open, bounded by an index of open rows and by its LIMIT.
+WAITING_SQL = """
+WITH soon AS MATERIALIZED (
+    SELECT d.id, d.course_id, d.title, d.target_on, d.booked_for, d.closes_at
+    FROM regimens_planneddose d
+    WHERE d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at > %(now)s AND d.closes_at < %(horizon)s
+      AND d.overdue_at < d.closes_at AND d.target_on BETWEEN %(today)s AND %(papers_until)s
+      AND NOT EXISTS (SELECT FROM regimens_hold h WHERE h.course_id = d.course_id AND h.resumed_at IS NULL)
+    ORDER BY d.closes_at LIMIT 1001
+),
+found AS (
+  (SELECT 'infusing' AS kind, a.id::text AS pk, a.patient_id, a.started_at AS at, NULL::date AS due_on,
+          coalesce(d.title, 'Unplanned infusion') AS what
+   FROM regimens_administration a LEFT JOIN regimens_planneddose d ON d.id = a.dose_id
+   WHERE a.centre_id = %(centre)s AND a.ended_at IS NULL AND a.error_at IS NULL ORDER BY a.started_at LIMIT 51)
+UNION ALL
+  (SELECT 'order', t.id::text, t.patient_id, o.ordered_at, NULL, o.indication
+   FROM regimens_order o JOIN patients_transplant t ON t.id = o.transplant_id JOIN patients_patient p ON p.id = t.patient_id
+   WHERE o.course_id IS NULL AND o.superseded_at IS NULL AND p.centre_id = %(centre)s ORDER BY o.entered_at LIMIT 11)
+UNION ALL
+  (SELECT 'cosign', c.id::text, c.patient_id, o.entered_at, NULL, o.indication
+   FROM (SELECT DISTINCT d.course_id FROM regimens_planneddose d
+         WHERE %(prescribes)s AND d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(horizon)s) d
+   JOIN regimens_course c ON c.id = d.course_id
+   JOIN regimens_order o ON o.course_id = c.id AND o.superseded_at IS NULL AND o.signed_at IS NULL AND o.prescriber_id = %(me)s
+   ORDER BY o.entered_at LIMIT 11)
+UNION ALL
+  (SELECT 'verify', c.id::text, c.patient_id, d.built_at, NULL,
+          CASE WHEN EXISTS (SELECT FROM regimens_note n WHERE n.course_id = c.id AND n.is_query AND n.answered_at IS NULL)
+               THEN 'Query open: ' ELSE '' END || q.title
+   FROM (SELECT course_id, min(built_at) AS built_at FROM regimens_planneddose
+         WHERE centre_id = %(centre)s AND settled_at IS NULL AND verified_at IS NULL
+         GROUP BY course_id ORDER BY min(built_at) LIMIT 51) d
+   JOIN regimens_course c ON c.id = d.course_id JOIN regimens_protocol q ON q.id = c.protocol_id)
+UNION ALL
+  (SELECT 'query', n.id::text, n.patient_id, n.written_at, n.due_on, left(n.text, 80)
+   FROM regimens_note n WHERE n.is_query AND n.answered_at IS NULL AND n.owner_id = %(me)s ORDER BY n.due_on LIMIT 11)
+UNION ALL
+  (SELECT 'hold', c.id::text, c.patient_id, h.held_at, h.review_on, h.reason_code
+   FROM regimens_hold h JOIN regimens_course c ON c.id = h.course_id JOIN patients_patient p ON p.id = c.patient_id
+   WHERE h.resumed_at IS NULL AND h.review_on <= %(today)s AND c.stopped_at IS NULL AND p.centre_id = %(centre)s
+   ORDER BY h.review_on LIMIT 11)
+UNION ALL
+  (SELECT 'unbooked', d.id::text, c.patient_id, d.closes_at, d.target_on, d.title
+   FROM soon d JOIN regimens_course c ON c.id = d.course_id
+   WHERE d.booked_for IS NULL AND d.target_on <= %(booked_until)s ORDER BY d.target_on LIMIT 11)
+UNION ALL
+  (SELECT 'papers', c.id::text, c.patient_id, d.closes_at, d.target_on,
+          CASE WHEN a.state IS NULL THEN 'Nothing recorded'
+               WHEN a.state = 'denied' THEN 'Payer: denied'
+               WHEN a.state = 'pending' THEN 'Payer: pending'
+               WHEN a.state = 'approved' AND a.approved_until < d.target_on THEN 'Payer: ends before the dose'
+               WHEN a.vials = 'not_asked' THEN 'Vials not asked for'
+               ELSE 'Vials are for an earlier dose' END
+   FROM (SELECT DISTINCT ON (course_id) * FROM soon ORDER BY course_id, target_on) d
+   JOIN regimens_course c ON c.id = d.course_id
+   LEFT JOIN regimens_authorization a ON a.course_id = c.id AND a.superseded_at IS NULL
+   WHERE a.state IS NULL OR a.state IN ('pending', 'denied') OR a.state = 'approved' AND a.approved_until < d.target_on
+      OR a.vials = 'not_asked' OR a.vials_for_on < d.target_on
+   ORDER BY d.target_on LIMIT 11)
+UNION ALL
+  (SELECT 'handover', h.patient_id::text, h.patient_id, h.handed_at, NULL, h.to_place
+   FROM regimens_handover h JOIN patients_patient p ON p.id = h.patient_id
+   WHERE h.acknowledged_at IS NULL AND h.cancelled_at IS NULL AND p.centre_id = %(centre)s ORDER BY h.handed_at LIMIT 11)
+)
+SELECT f.kind, f.pk, f.at, f.due_on, f.what, p.family_name, p.given_name, p.birth_on, p.mrn, p.ward, p.name_key
+FROM found f JOIN patients_patient p ON p.id = f.patient_id
+WHERE p.centre_id = %(centre)s AND (p.closed_at IS NULL OR f.kind = 'infusing')
+ORDER BY f.due_on NULLS FIRST, f.at, f.pk
+"""
+LIMITS = {"infusing": 50, "verify": 50}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that waits, with every value already written."""
+
+    pk: str
+    name: str
+    alike: bool
+    born: str
+    mrn: str
+    ward: str
+    what: str
+    when: str
+    url: str
+    act: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One group of lines and how many there are: "10", or "10+" where more wait than are shown."""
+
+    code: str
+    title: str
+    count: str
+    when: str
+    lines: list[Line]
+
+
+def read_waiting(by: Membership, now: datetime, today: date) -> list[dict[str, Any]]:
+    """The rows of every group, in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            WAITING_SQL,
+            {
+                "centre": by.centre_id,
+                "me": by.pk,
+                "prescribes": by.role == Role.PRESCRIBER,
+                "now": now,
+                "today": today,
+                "booked_until": today + timedelta(days=BOOKED_DAYS_BEFORE),
+                "papers_until": today + timedelta(days=PAPERS_DAYS_BEFORE),
+                "horizon": now + timedelta(days=PAPERS_DAYS_BEFORE) + WIDEST_WINDOW,
+            },
+        )
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def people_in(rows: list[dict[str, Any]]) -> set[Known]:
+    """Whom the rows are about."""
+    return {Known(row["name_key"], row["birth_on"], row["mrn"]) for row in rows}
+
+
+def parts(rows: list[dict[str, Any]], alike: frozenset[str], zone: str, hold_words: dict[str, str]) -> list[Part]:
+    """The groups that have something in them, in their order."""
+    found = []
+    for kind in KINDS:
+        own = [row for row in rows if row["kind"] == kind.code]
+        shown = LIMITS.get(kind.code, SHOWN)
+        if own:
+            count = f"{shown}+" if len(own) > shown else str(len(own))
+            lines = [_line(row, kind, alike, zone, hold_words) for row in own[:shown]]
+            found.append(Part(kind.code, kind.title, count, kind.when, lines))
+    return found
+
+
+def _line(row: dict[str, Any], kind: Kind, alike: frozenset[str], zone: str, hold_words: dict[str, str]) -> Line:
+    due_on = row["due_on"]
+    return Line(
+        pk=f"{kind.code}-{row['pk']}",
+        name=display.format_name(row["family_name"], row["given_name"]),
+        alike=row["mrn"] in alike,
+        born=display.format_day(row["birth_on"]),
+        mrn=display.format_mrn(row["mrn"]),
+        ward=row["ward"],
+        what=hold_words.get(row["what"], row["what"]) if kind.code == "hold" else row["what"],
+        when=display.format_weekday_day(due_on) if due_on else display.format_instant(row["at"], zone),
+        url=kind.address(row["pk"]),
+        act=kind.act,
+    )
