@@ -6,7 +6,7 @@ import uuid
 
 from patients.access import one, patients_of
 from patients.models import Membership
-from regimens.models import Administration, Course, Note, PlannedDose
+from regimens.models import Administration, Course, Note, Order, OutsideDose, PlannedDose
 
 
 def course_for(by: Membership | None, course_id: uuid.UUID) -> Course:
@@ -21,6 +21,12 @@ def dose_for(by: Membership | None, dose_id: uuid.UUID) -> PlannedDose:
         "course__patient", "course__transplant", "course__monograph", "course__protocol", "protocol_dose", "weight", "centre"
     )
     return one(rows.filter(course__patient__in=patients_of(by)), pk=dose_id)
+
+
+def first_dose_for(by: Membership | None, course_id: uuid.UUID) -> PlannedDose:
+    """The live revision of a course's first dose, by which the course's chart is read in one go, or 404."""
+    rows = PlannedDose.objects.exclude(settled_as="superseded")
+    return one(rows.filter(course__patient__in=patients_of(by)), course=course_id, number=1)
 
 
 def administration_for(by: Membership | None, administration_id: uuid.UUID) -> Administration:
@@ -46,3 +52,16 @@ def note_for(by: Membership | None, note_id: int) -> Note:
         "patient__centre", "course__protocol", "owner__user", "written_by__user", "answered_by__user"
     )
     return one(rows.filter(patient__in=patients_of(by)), pk=note_id)
+
+
+def order_for(by: Membership | None, order_id: int) -> Order:
+    """One order with its patient, prescriber and course, or 404."""
+    rows = Order.objects.select_related(
+        "transplant__patient__centre", "prescriber__user", "entered_by__user", "course__monograph", "course__protocol"
+    )
+    return one(rows.filter(transplant__patient__in=patients_of(by)), pk=order_id)
+
+
+def outside_dose_for(by: Membership | None, outside_id: int) -> OutsideDose:
+    """One dose given elsewhere with its patient, or 404."""
+    return one(OutsideDose.objects.select_related("patient__centre").filter(patient__in=patients_of(by)), pk=outside_id)

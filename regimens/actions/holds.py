@@ -1,0 +1,160 @@
+"""Putting a course on hold, and resuming it: signed by a prescriber, or by a pharmacist who read the order back.
+
+A hold settles nothing. Windows go on closing; each one that does is decided about as "passed on hold".
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from patients import audit
+from patients.actions.common import needed_reason, plain_refusals, short_text
+from patients.models import Centre, Membership
+from patients.refusal import Refusal
+from patients.roles import Role, require
+from regimens.domain.clock import local_day
+from regimens.domain.units import day_text
+from regimens.models import Course, Hold, HoldReason
+
+HOLD_RULES = "Site policy: holds"
+REASON_LENGTH = 10  # after a serious reaction: it names the reaction and the plan
+
+
+def open_hold(course: Course) -> Hold | None:
+    """The hold of a course that nobody has resumed."""
+    rows = Hold.objects.filter(course=course, resumed_at=None)
+    return rows.select_related("ordered_by__user", "held_by__user").first()
+
+
+def open_holds(centre: Centre) -> QuerySet[Hold]:
+    """Every open hold of a centre's open charts, the next review first: for the worklist, which shows it from that day on."""
+    rows = Hold.objects.filter(
+        course__patient__centre=centre, course__patient__closed_at=None, course__stopped_at=None, resumed_at=None
+    )
+    return rows.select_related("course__patient", "course__protocol", "ordered_by__user").order_by("review_on", "pk")
+
+
+@transaction.atomic
+def hold_course(
+    *,
+    course: Course,
+    reason_code: str,
+    review_on: date,
+    ordered_by: Membership,
+    by: Membership,
+    at: datetime,
+    reason: str = "",
+    is_read_back: bool = False,
+) -> Hold:
+    """No dose of the course starts from now on. The view has checked the password.
+
+    Refused: another role; a stopped or finished course; a second hold; an unknown reason, "another reason" without words; a review
+    day in the past; an order that is not a prescriber's own or read back by name.
+    """
+    require(by, "hold_course")
+    course = _locked(course)
+    if course.stopped_at:
+        raise Refusal("course_stopped", "This course is stopped.")
+    if (held := open_hold(course)) is not None:
+        on = day_text(local_day(held.held_at, course.patient.centre.time_zone))
+        raise Refusal("held_already", f"On hold since {on} by {held.held_by.user.printed_name}: {_words(held)}.")
+    if not course.doses.filter(settled_at=None).exists():
+        raise Refusal("nothing_left", "No dose of this course is left to hold.")
+    if reason_code not in HoldReason.values:
+        raise Refusal("unknown_reason", "Choose a reason from the list.", field="reason_code")
+    reason = short_text(reason, field="reason", what="reason", limit=300)
+    if reason_code == HoldReason.OTHER and not reason:
+        raise Refusal("reason_text", "This reason needs words.", field="reason")
+    if review_on < local_day(at, course.patient.centre.time_zone):
+        raise Refusal("review_is_past", "The review day cannot be in the past.", source=HOLD_RULES, field="review_on")
+    _check_order(ordered_by, is_read_back, by)
+    audit.event(
+        "hold_course",
+        by=by,
+        patient=course.patient,
+        reason=reason or reason_code,
+        course=str(course.pk),
+        ordered_by=ordered_by.pk,
+        read_back=is_read_back,
+        review_on=review_on,
+    )
+    with plain_refusals():
+        return Hold.objects.create(
+            course=course,
+            reason_code=reason_code,
+            reason=reason,
+            ordered_by=ordered_by,
+            held_by=by,
+            held_at=at,
+            review_on=review_on,
+        )
+
+
+@transaction.atomic
+def resume_course(
+    *, course: Course, reason: str, ordered_by: Membership, by: Membership, at: datetime, is_read_back: bool = False
+) -> Hold:
+    """The course goes on. The view has checked the password.
+
+    Refused: another role; a course that is not on hold; no reason; an order that is not a prescriber's own or read back by name.
+    After a serious reaction only a prescriber resumes, in person, naming the reaction and the plan.
+    """
+    require(by, "hold_course")
+    course = _locked(course)
+    hold = open_hold(course)
+    if hold is None:
+        raise Refusal("not_held", "This course is not on hold.")
+    reason = needed_reason(reason, sentence="Say why the course goes on.")
+    if hold.reason_code == HoldReason.REACTION:
+        if by.role != Role.PRESCRIBER:
+            raise Refusal(
+                "prescriber_only",
+                "After a serious reaction only a prescriber resumes, with their own signature.",
+                source=HOLD_RULES,
+            )
+        if len(reason) < REASON_LENGTH:
+            raise Refusal(
+                "reaction_and_plan", "Name the reaction and the plan for the next dose.", source=HOLD_RULES, field="reason"
+            )
+    _check_order(ordered_by, is_read_back, by)
+    audit.event(
+        "resume_course",
+        by=by,
+        patient=course.patient,
+        reason=reason,
+        course=str(course.pk),
+        ordered_by=ordered_by.pk,
+        read_back=is_read_back,
+    )
+    hold.resumed_by, hold.resumed_at, hold.resume_ordered_by, hold.resume_reason = by, at, ordered_by, reason
+    with plain_refusals():
+        hold.save(update_fields=["resumed_by", "resumed_at", "resume_ordered_by", "resume_reason"])
+    return hold
+
+
+def _locked(course: Course) -> Course:
+    rows = Course.objects.select_for_update(of=("self",), no_key=True).select_related("patient__centre")
+    return rows.get(pk=course.pk)
+
+
+def _words(hold: Hold) -> str:
+    return hold.reason or hold.get_reason_code_display().lower()
+
+
+def _check_order(ordered_by: Membership, is_read_back: bool, by: Membership) -> None:
+    """A prescriber signs their own order; a pharmacist names the prescriber and says that it was read back."""
+    if ordered_by.role != Role.PRESCRIBER or ordered_by.centre_id != by.centre_id or ordered_by.ended_at:
+        raise Refusal("not_a_prescriber", "A prescriber of this center orders it.", source=HOLD_RULES, field="ordered_by")
+    if by.role == Role.PRESCRIBER:
+        if ordered_by.pk != by.pk:
+            raise Refusal("own_order", "A prescriber signs their own order.", source=HOLD_RULES, field="ordered_by")
+    elif not is_read_back:
+        raise Refusal(
+            "not_read_back",
+            "An order that somebody else gave is written down and read back by name.",
+            source=HOLD_RULES,
+            field="is_read_back",
+        )
