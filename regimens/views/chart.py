@@ -17,6 +17,7 @@ from patients import audit, facts
 from patients.access import patient_for
 from patients.refusal import Refusal
 from patients.roles import may, require
+from patients.views.common import attempt
 from regimens.access import course_for, dose_for
 from regimens.actions import courses, orders, planning, replanning
 from regimens.domain import dosing
@@ -162,16 +163,21 @@ def recalculate(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
 
 
 def stop(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
-    """Stop a course, with a reason from the monograph's list."""
+    """Stop a course, with a reason from the monograph's list; a link may name one of them beforehand."""
     course = course_for(request.membership, course_id)
     require(request.membership, "stop_course")
     reasons = [(row.code, row.sentence) for row in course.monograph.reasons.filter(kind="stopped")]
-    form = StopForm(request.POST, reasons=reasons) if request.method == "POST" else StopForm(reasons=reasons)
-    if request.method == "POST" and form.is_valid():
+    asked = request.GET.get("reason", "")
+    initial = {"reason_code": asked} if asked in dict(reasons) else {}
+    form = StopForm(request.POST, reasons=reasons) if request.method == "POST" else StopForm(reasons=reasons, initial=initial)
+
+    def act() -> Course:
         data = form.cleaned_data
-        courses.stop_course(
+        return courses.stop_course(
             course=course, reason_code=data["reason_code"], reason=data["reason"], by=request.membership, at=timezone.now()
         )
+
+    if request.method == "POST" and attempt(form, act) is not None:
         messages.success(request, "The course is stopped: nothing of it is due any more.")
         return redirect("chart", patient_id=course.patient_id)
     context = patient_frame(request, course.patient, timezone.now()) | {"course": course, "form": form}
