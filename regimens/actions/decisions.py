@@ -10,8 +10,9 @@ from decimal import Decimal
 from patients.models import Membership
 from patients.refusal import Refusal
 from regimens.actions import departures, planning
-from regimens.actions.charting import Chart, local_day
+from regimens.actions.charting import Chart
 from regimens.actions.courses import close_course
+from regimens.actions.holds import hold_course
 from regimens.actions.orders import OrderFacts, check_order, save_order
 from regimens.domain import missed
 from regimens.domain.changes import shift_window
@@ -20,10 +21,9 @@ from regimens.domain.guards import at_most_decimals, zone
 from regimens.domain.intervals import earliest_start
 from regimens.domain.monograph import Protocol
 from regimens.domain.units import number
-from regimens.models import Course, Decision, Hold, Mode, Order, PlannedDose
+from regimens.models import Course, Decision, Mode, Order, PlannedDose
 
 SOURCE = "Site policy: missed doses"
-LONGEST_HOLD_DAYS = 30  # site policy: somebody looks again within this
 # Decisions that plan an infusion, and what is asked where its day is missing.
 NEEDS_A_DAY = {
     Decision.GIVE_LATE: "Choose the day on which it is to be given.",
@@ -221,22 +221,18 @@ def _reorder(choice: Choice) -> None:
 
 def _hold(choice: Choice) -> None:
     """The whole course on hold until somebody resumes it. This dose still waits for its decision (workflow W2.7)."""
-    today = local_day(choice.at, choice.chart.centre)
-    if choice.review_on is None or not today <= choice.review_on <= today + timedelta(days=LONGEST_HOLD_DAYS):
+    if choice.review_on is None:
         raise Refusal(
-            "review_on",
-            f"Say on which day somebody looks at it again, within {LONGEST_HOLD_DAYS} days.",
-            source="Site policy: holds",
-            field="review_on",
+            "review_on", "Say on which day somebody looks at it again.", source="Site policy: holds", field="review_on"
         )
-    Hold.objects.create(
+    hold_course(
         course=choice.course,
         reason_code=choice.reason_code,
         reason=choice.reason,
-        ordered_by=choice.by,
-        held_by=choice.by,
-        held_at=choice.at,
         review_on=choice.review_on,
+        ordered_by=choice.by,
+        by=choice.by,
+        at=choice.at,
     )
 
 

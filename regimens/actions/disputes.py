@@ -14,9 +14,10 @@ from patients import audit
 from patients.models import Membership
 from patients.refusal import Refusal
 from patients.roles import require
+from regimens.actions import decisions
 from regimens.actions.bedside import lock_record
-from regimens.actions.charting import REASON_LENGTH, lock_dose, lock_patient
-from regimens.models import Administration, PlannedDose
+from regimens.actions.charting import REASON_LENGTH, Chart, lock_dose, lock_patient
+from regimens.models import Administration, MissedDoseDecision, PlannedDose
 
 OUTCOMES = ("given", "not_given")
 SOURCE = "Site policy: a record is undone by two people"
@@ -30,15 +31,17 @@ def enter_in_error(
     require(by, "enter_in_error")
     if len(reason.strip()) < REASON_LENGTH:
         raise Refusal("reason_needed", f"Say what is wrong with it, in at least {REASON_LENGTH} characters.", field="reason")
-    if record.dose is not None:
-        lock_dose(record.dose)
-    else:
-        lock_patient(record.patient)
+    chart = lock_dose(record.dose) if record.dose is not None else lock_patient(record.patient)
     locked = lock_record(record, version, at)
     audit.event("enter_in_error", by=by, patient=locked.patient, reason=reason.strip(), record=str(locked.pk))
     locked.error_at, locked.error_by, locked.error_reason = at, by, reason.strip()
     locked.version += 1
     locked.save(update_fields=["error_at", "error_by", "error_reason", "version"])
+    rest = chart.dose
+    if rest is not None and rest.is_remainder and rest.replaces_id == locked.dose_id and not rest.settled_as:
+        # What was left over was reckoned from this record: the stopped dose itself stands again, disputed.
+        decisions.supersede([rest], at)
+        PlannedDose.objects.filter(pk=locked.dose_id).update(settled_at=at, settled_as="recorded")
     return locked
 
 
@@ -74,8 +77,22 @@ def settle_dispute(*, dose: PlannedDose, outcome: str, reason: str, by: Membersh
     Administration.objects.bulk_update(
         open_disputes, ["dispute_settled_at", "dispute_settled_by", "dispute_outcome", "dispute_reason", "version"]
     )
-    if outcome == "not_given" and live.settled_as == "recorded":
-        is_open = not live.course.stopped_at
-        live.settled_at, live.settled_as = (None, "") if is_open else (at, "cancelled")
-        live.save(update_fields=["settled_at", "settled_as"])
+    if outcome == "not_given" and live.settled_as in ("recorded", "accepted"):
+        _open_again(chart, live, by, at)
     return live
+
+
+def _open_again(chart: Chart, dose: PlannedDose, by: Membership, at: datetime) -> None:
+    """A dose that was not given waits again; in a stopped course it is cancelled.
+
+    One that a prescriber had decided about keeps that decision, and an unsigned row waits in its place.
+    """
+    assert chart.course is not None
+    is_open = not chart.course.stopped_at
+    if is_open and MissedDoseDecision.objects.filter(dose=dose).exists():
+        decisions.next_revision(chart.course)
+        decisions.supersede([dose], at)
+        decisions.successor(dose, chart.course, by, at).save(force_insert=True)
+        return
+    dose.settled_at, dose.settled_as = (None, "") if is_open else (at, "cancelled")
+    dose.save(update_fields=["settled_at", "settled_as"])

@@ -101,17 +101,17 @@ def decide(
             option = options[wanted]
             if not option.is_available:
                 raise Refusal("not_available", option.reasons_against[0], source=SOURCE, field="decision")
-            audit.event(
-                "decide_missed",
-                by=by,
-                patient=chart.patient,
-                reason=reason.strip() or reason_code,
-                dose=str(own.pk),
-                decision=decision,
-                give_on=on,
-            )
             made = None
-            if wanted != Decision.HOLD:
+            if wanted != Decision.HOLD:  # a hold is its own event in the history, and decides nothing about this dose
+                audit.event(
+                    "decide_missed",
+                    by=by,
+                    patient=chart.patient,
+                    reason=reason.strip() or reason_code,
+                    dose=str(own.pk),
+                    decision=decision,
+                    give_on=on,
+                )
                 made = MissedDoseDecision.objects.create(
                     dose=own,
                     decision=decision,

@@ -23,7 +23,7 @@ def facts_of(dose: PlannedDose, administrations: Iterable[Administration] = (), 
     administrations = list(administrations)
     live = next((a for a in administrations if a.error_at is None), None)
     # Closed by a record that was struck out since: disputed until two people have said "given" or "not given".
-    closed = live is None and dose.settled_as == "recorded"
+    closed = live is None and dose.settled_as in ("recorded", "accepted")
     struck_out = sorted((a.error_at, a.pk, a) for a in administrations if a.error_at) if closed else []
     last = struck_out[-1][2] if struck_out else None
     struck = last if last is not None and last.dispute_outcome == "given" else None
