@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
@@ -19,9 +19,6 @@ from patients.roles import Role
 from regimens.templatetags import display
 
 SHOWN = 10
-BOOKED_DAYS_BEFORE = 5  # site policy (W2.6)
-PAPERS_DAYS_BEFORE = 14  # site policy (W2.13)
-WIDEST_WINDOW = timedelta(days=30)  # held by the constraint window_is_at_most_30_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +51,23 @@ KINDS = (
     Kind("verify", "Awaiting verification", "built", "Check", _to("verify")),
     Kind("query", "Queries for you", "by", "Answer", _to("note-answer")),
     Kind("hold", "On hold, review day reached", "review", "Review", _to("course-resume")),
-    Kind("unbooked", f"No booking within {BOOKED_DAYS_BEFORE} days of the target", "target", "Book", _to("booking")),
-    Kind("papers", f"Payer or vials not settled {PAPERS_DAYS_BEFORE} days before", "target", "Open", _to("papers")),
+    Kind("unbooked", "No booking, and the target day is near", "target", "Book", _to("booking")),
+    Kind("papers", "Payer or vials not settled, and the dose is near", "target", "Open", _to("papers")),
     Kind("handover", "Handed over, not acknowledged: still ours", "since", "Open", _to("hand-over")),
 )
 
 # Each part is a number of its own rows only: what is open, bounded by an index of open rows and by its LIMIT.
 WAITING_SQL = """
-WITH soon AS MATERIALIZED (
-    SELECT d.id, d.course_id, d.title, d.target_on, d.booked_for, d.closes_at
+WITH policy AS (
+    SELECT coalesce(max(l.value) FILTER (WHERE l.code = 'booking_warn_days'), 0)::int AS booking_days,
+           coalesce(max(l.value) FILTER (WHERE l.code = 'authorization_warn_days'), 0)::int AS papers_days
+    FROM regimens_limit l JOIN regimens_monograph m ON m.id = l.monograph_id AND m.state = 'published'
+    WHERE l.code IN ('booking_warn_days', 'authorization_warn_days')
+), soon AS MATERIALIZED (
+    SELECT d.id, d.course_id, d.number, d.title, d.target_on, d.booked_for, d.opens_at, d.overdue_at, d.closes_at
     FROM regimens_planneddose d
-    WHERE d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at > %(now)s AND d.closes_at < %(horizon)s
-      AND d.overdue_at < d.closes_at AND d.target_on BETWEEN %(today)s AND %(papers_until)s
+    WHERE d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at > %(now)s
+      AND d.closes_at < %(now)s + make_interval(days => (SELECT greatest(booking_days, papers_days) + 30 FROM policy))
       AND NOT EXISTS (SELECT FROM regimens_hold h WHERE h.course_id = d.course_id AND h.resumed_at IS NULL)
     ORDER BY d.closes_at LIMIT 1001
 ),
@@ -81,7 +83,8 @@ UNION ALL
 UNION ALL
   (SELECT 'cosign', c.id::text, c.patient_id, o.entered_at, NULL, o.indication
    FROM (SELECT DISTINCT d.course_id FROM regimens_planneddose d
-         WHERE %(prescribes)s AND d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(horizon)s) d
+         WHERE %(prescribes)s AND d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(now)s + interval '45 days'
+         LIMIT 1001) d
    JOIN regimens_course c ON c.id = d.course_id
    JOIN regimens_order o ON o.course_id = c.id AND o.superseded_at IS NULL AND o.signed_at IS NULL AND o.prescriber_id = %(me)s
    ORDER BY o.entered_at LIMIT 11)
@@ -103,8 +106,8 @@ UNION ALL
    ORDER BY h.review_on LIMIT 11)
 UNION ALL
   (SELECT 'unbooked', d.id::text, c.patient_id, d.closes_at, d.target_on, d.title
-   FROM soon d JOIN regimens_course c ON c.id = d.course_id
-   WHERE d.booked_for IS NULL AND d.target_on <= %(booked_until)s ORDER BY d.target_on LIMIT 11)
+   FROM soon d JOIN policy ON d.target_on <= %(today)s + booking_days JOIN regimens_course c ON c.id = d.course_id
+   WHERE d.booked_for IS NULL AND d.overdue_at < d.closes_at ORDER BY d.target_on LIMIT 11)
 UNION ALL
   (SELECT 'papers', c.id::text, c.patient_id, d.closes_at, d.target_on,
           CASE WHEN a.state IS NULL THEN 'Nothing recorded'
@@ -112,12 +115,15 @@ UNION ALL
                WHEN a.state = 'pending' THEN 'Payer: pending'
                WHEN a.state = 'approved' AND a.approved_until < d.target_on THEN 'Payer: ends before the dose'
                WHEN a.vials = 'not_asked' THEN 'Vials not asked for'
-               ELSE 'Vials are for an earlier dose' END
-   FROM (SELECT DISTINCT ON (course_id) * FROM soon ORDER BY course_id, target_on) d
+               ELSE 'Vials are for another dose' END
+   FROM (SELECT DISTINCT ON (course_id) * FROM soon ORDER BY course_id, number) d
+   JOIN policy ON d.target_on <= %(today)s + papers_days
    JOIN regimens_course c ON c.id = d.course_id
    LEFT JOIN regimens_authorization a ON a.course_id = c.id AND a.superseded_at IS NULL
-   WHERE a.state IS NULL OR a.state IN ('pending', 'denied') OR a.state = 'approved' AND a.approved_until < d.target_on
-      OR a.vials = 'not_asked' OR a.vials_for_on < d.target_on
+   WHERE d.overdue_at < d.closes_at AND NOT coalesce(
+     (a.state = 'not_needed' OR a.state = 'approved' AND a.approved_until >= d.target_on)
+     AND a.vials_for_on >= (d.opens_at AT TIME ZONE %(zone)s)::date AND a.vials_for_on < (d.closes_at AT TIME ZONE %(zone)s)::date,
+     false)
    ORDER BY d.target_on LIMIT 11)
 UNION ALL
   (SELECT 'handover', h.patient_id::text, h.patient_id, h.handed_at, NULL, h.to_place
@@ -170,9 +176,7 @@ def read_waiting(by: Membership, now: datetime, today: date) -> list[dict[str, A
                 "prescribes": by.role == Role.PRESCRIBER,
                 "now": now,
                 "today": today,
-                "booked_until": today + timedelta(days=BOOKED_DAYS_BEFORE),
-                "papers_until": today + timedelta(days=PAPERS_DAYS_BEFORE),
-                "horizon": now + timedelta(days=PAPERS_DAYS_BEFORE) + WIDEST_WINDOW,
+                "zone": by.centre.time_zone,
             },
         )
         names = [column.name for column in cursor.description]

@@ -29,12 +29,12 @@ from regimens.templatetags import display
 from regimens.views import waiting
 from regimens.views.frame import local_day
 from regimens.views.rows import short_title
-from regimens.views.waiting import WIDEST_WINDOW
 
 STATUS_WORD = {"target": "due", "next": "upcoming"}
 HOLD_WORDS = dict(HoldReason.choices)
 PAGE_ROWS = 50
 AHEAD = timedelta(days=7)
+WIDEST_WINDOW = timedelta(days=30)  # held by the constraint window_is_at_most_30_days
 COUNT_LIMIT = 1000
 
 GROUPS = (

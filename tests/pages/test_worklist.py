@@ -206,19 +206,19 @@ def later(days: int):
 def test_nothing_but_running_papers_and_bookings_waits_for_a_plain_course(client: Client, team: Team) -> None:
     course_operated(team, later(4))
     assert waiting_of(client, team.builder) == {
-        "No booking within 5 days of the target": "1",
-        "Payer or vials not settled 14 days before": "1",
+        "No booking, and the target day is near": "1",
+        "Payer or vials not settled, and the dose is near": "1",
     }
 
 
-@pytest.mark.parametrize(("days", "asked"), [(6, False), (5, True), (0, True), (-1, False)])
+@pytest.mark.parametrize(("days", "asked"), [(6, False), (5, True), (0, True), (-3, True), (-4, False)])
 def test_a_dose_without_a_booking_is_named_from_five_days_before_its_target(
     client: Client, team: Team, days: int, asked: bool
 ) -> None:
     course = course_operated(team, later(days))
-    assert ("No booking within 5 days of the target" in waiting_of(client, team.nurse)) is asked
+    assert ("No booking, and the target day is near" in waiting_of(client, team.nurse)) is asked
     book(course.doses.get(number=2), timezone.now())
-    assert "No booking within 5 days of the target" not in waiting_of(client, team.nurse)
+    assert "No booking, and the target day is near" not in waiting_of(client, team.nurse)
 
 
 def paper(course: Course, team: Team, **facts) -> None:
@@ -237,26 +237,29 @@ def paper(course: Course, team: Team, **facts) -> None:
         ({"state": "approved", "approved_until": -1}, "Payer: ends before the dose"),
         ({"vials": "not_asked", "vials_for_on": None}, "Vials not asked for"),
         ({"vials": "ordered"}, ""),
-        ({"vials_for_on": -1}, "Vials are for an earlier dose"),
+        ({"vials_for_on": -3}, ""),
+        ({"vials_for_on": 3}, ""),
+        ({"vials_for_on": 4}, "Vials are for another dose"),
+        ({"vials_for_on": -4}, "Vials are for another dose"),
     ],
 )
 def test_papers_that_are_not_green_are_named_14_days_before(client: Client, team: Team, facts: dict, said: str) -> None:
-    course = course_operated(team, later(13))
+    course = course_operated(team, later(10))
     target_on = course.doses.get(number=2).target_on
     days = {name: target_on + timedelta(days=value) for name, value in facts.items() if isinstance(value, int)}
     assert "Nothing recorded" in page_of(client, team)
     paper(course, team, **(facts | days))
     waits = waiting_of(client, team.builder)
-    assert ("Payer or vials not settled 14 days before" in waits) is bool(said)
+    assert ("Payer or vials not settled, and the dose is near" in waits) is bool(said)
     assert said in page_of(client, team)
 
 
 def test_papers_are_no_matter_fifteen_days_before_nor_for_a_course_on_hold(client: Client, team: Team) -> None:
     course_operated(team, timedelta(days=14 - 15 + 15))  # the second target is today, the third in 14 days
-    assert waiting_of(client, team.builder)["Payer or vials not settled 14 days before"] == "1"
+    assert waiting_of(client, team.builder)["Payer or vials not settled, and the dose is near"] == "1"
     Course.objects.get().doses.filter(number=2).update(settled_at=timezone.now(), settled_as="omitted")
     Course.objects.get().doses.filter(number=3).update(settled_at=timezone.now(), settled_as="omitted")
-    assert "Payer or vials not settled 14 days before" not in waiting_of(client, team.builder)
+    assert "Payer or vials not settled, and the dose is near" not in waiting_of(client, team.builder)
     held = course_operated(team, later(4))
     hold(held, team, timedelta(hours=1))
     assert waiting_of(client, team.builder) == {}
