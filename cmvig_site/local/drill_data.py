@@ -83,7 +83,7 @@ def _first_course(people: dict[str, Any], now: datetime) -> Course:
     """Transplanted a day ago, built and verified within the hour: the first dose is open."""
     from patients import actions
     from patients.models import PrecautionKind
-    from regimens.actions import courses, orders, verification
+    from regimens.actions import courses, orders, planning, verification
 
     at, builder = now - TRANSPLANTED_BEFORE, people["builder"]
     patient = actions.register_patient(
@@ -107,9 +107,10 @@ def _first_course(people: dict[str, Any], now: datetime) -> Course:
     order = orders.OrderFacts(prescriber=people["prescriber"], ordered_at=at, mode="written", indication="Prophylaxis")
     course = courses.build_course(
         transplant=transplant,
-        protocol_code="kidney",
+        choices=planning.Choices(protocol_code="kidney"),
         weight=weight,
         choice_reason="Kidney alone",
+        beside=courses.Beside(prior_ig="no"),
         order=order,
         by=builder,
         at=at,

@@ -219,9 +219,12 @@ class Story:
         prescriber = self.staff["prescriber1"]
         course = courses.build_course(
             transplant=transplant,
-            protocol_code=code,
+            choices=planning.Choices(
+                protocol_code=code, first_dose_on=at.astimezone(self.zone).date() if pneumonitis else None
+            ),
             weight=patient.weights.filter(error_at=None).latest("measured_at"),
             choice_reason="Chosen in the order",
+            beside=courses.Beside(prior_ig="no"),
             order=orders.OrderFacts(
                 prescriber=prescriber,
                 ordered_at=at - timedelta(minutes=30),
@@ -230,7 +233,6 @@ class Story:
                 order_number=f"ORD-{7000 + self.told}",
                 off_label_reason=OFF_LABEL_REASON[pneumonitis] if off_label else "",
             ),
-            first_dose_on=at.astimezone(self.zone).date() if pneumonitis else None,
             by=self.staff["pharmacist1"],
             at=at,
         )

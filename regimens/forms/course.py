@@ -1,4 +1,4 @@
-"""What a pharmacist types to build, verify, recalculate or stop a course."""
+"""What a pharmacist types to verify or stop a course, and how amounts and signatures are read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-
-from patients.fields import DayField, LocalDateTimeField, WeightField
-from patients.models import Centre, Membership, WeightMeasurement, WeightMethod
-from patients.roles import Role
-from regimens.domain.monograph import Anchor
-from regimens.domain.monograph import Monograph as MonographValue
-from regimens.models import Mode
 
 # A comma only where it parts thousands: 140,5 is not 1,405 (hazard H04).
 AMOUNT = re.compile(r"(?:[0-9]{1,6}|[0-9]{1,3},[0-9]{3})(?:\.[0-9]{1,2})?", re.ASCII)
@@ -34,86 +27,6 @@ class AmountField(forms.CharField):
         if not AMOUNT.fullmatch(text):
             raise forms.ValidationError(f"Write the amount in {self.unit} with digits, such as 10,500 or 937.5.")
         return Decimal(text.replace(",", ""))
-
-
-class BuildForm(forms.Form):
-    """The inputs of a course beside its live preview, and the prescriber's order."""
-
-    protocol_code = forms.ChoiceField(label="Protocol", widget=forms.RadioSelect)
-    weight_kg = WeightField(label="Dosing weight")
-    weight_method = forms.ChoiceField(label="How measured", choices=WeightMethod.choices)
-    weight_reason = forms.CharField(label="Reason, where it was not measured", max_length=300, required=False)
-    prescriber = forms.ModelChoiceField(label="Ordered by", queryset=Membership.objects.none())
-    mode = forms.ChoiceField(label="How ordered", choices=Mode.choices, initial=Mode.WRITTEN)
-    is_read_back = forms.BooleanField(label="Read back by name (telephone)", required=False)
-    order_number = forms.CharField(label="Order number", max_length=40, required=False)
-    indication = forms.CharField(label="Indication", max_length=300)
-    ceiling_mg_per_kg_per_h = AmountField(
-        label="Lower rate ceiling",
-        unit="mg per kg per h",
-        required=False,
-        help_text="Only where the prescriber ordered one, such as for renal risk",
-    )
-    instructions = forms.CharField(label="Premedication and bedside orders", max_length=500, required=False)
-
-    def __init__(
-        self,
-        *args: Any,
-        value: MonographValue,
-        codes: list[str],
-        centre: Centre,
-        latest: WeightMeasurement | None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self.value = value
-        self.latest = latest
-        self.fields["protocol_code"].choices = [(code, value.protocol(code).title) for code in codes]
-        self.fields["weight_measured_at"] = LocalDateTimeField(label="Measured", zone_name=centre.time_zone)
-        self.fields["ordered_at"] = LocalDateTimeField(label="Ordered", zone_name=centre.time_zone)
-        self.fields["prescriber"].queryset = Membership.objects.filter(
-            centre=centre, role=Role.PRESCRIBER, ended_at=None
-        ).select_related("user")
-        # Read once: for the choices, and for the page to choose the only one.
-        self.prescribers = list(self.fields["prescriber"].queryset)
-        names = [(member.pk, member.user.printed_name) for member in self.prescribers]
-        self.fields["prescriber"].choices = [("", "Choose…"), *names]
-        if any(value.protocol(code).anchor == Anchor.FIRST_DOSE for code in codes):
-            self.fields["first_dose_on"] = DayField(label="Day 1, date of the first dose", required=False)
-        if any(value.protocol(code).off_label for code in codes):
-            self.fields["off_label_reason"] = forms.CharField(
-                label="Reason for off-label use", max_length=300, required=False, help_text="At least 10 characters"
-            )
-        self.order_fields(
-            [
-                "protocol_code",
-                "off_label_reason",
-                "first_dose_on",
-                "weight_kg",
-                "weight_measured_at",
-                "weight_method",
-                "weight_reason",
-                "prescriber",
-                "ordered_at",
-                "mode",
-                "is_read_back",
-                "order_number",
-                "indication",
-                "ceiling_mg_per_kg_per_h",
-                "instructions",
-            ]
-        )
-
-    @property
-    def is_latest_weight(self) -> bool:
-        """Whether the typed weight is the one on record: same kg, same instant, same scale."""
-        data, latest = self.cleaned_data, self.latest
-        return (
-            latest is not None
-            and data.get("weight_kg") == latest.weight_kg
-            and data.get("weight_measured_at") == latest.measured_at.replace(second=0, microsecond=0)
-            and data.get("weight_method") == latest.method
-        )
 
 
 class VerifyForm(forms.Form):

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 
 from patients import actions as patient_actions
-from patients import rules
 from patients.access import transplant_for
-from patients.models import Precaution, Transplant, WeightMeasurement
+from patients.models import Transplant
 from patients.refusal import Refusal
-from patients.roles import require
+from patients.roles import may, require
 from regimens.actions import courses, orders, planning
-from regimens.domain import screening
-from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.reasons import Refused
-from regimens.forms.course import BuildForm
-from regimens.views.frame import local_day, local_today, patient_frame
-from regimens.views.rows import dose_rows, totals
+from regimens.forms.build import BuildForm
+from regimens.models import Course, Order, OutsideDose
+from regimens.views.frame import local_day
+from regimens.views.ordering import Case, case_frame, check_password, offered_for, read_case, record_antiviral
+from regimens.views.preview import preview_rows
+from regimens.views.rows import totals
 
 
 def build(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
@@ -33,83 +33,75 @@ def build(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
     transplant = transplant_for(request.membership, transplant_id)
     require(request.membership, "build")
     now = timezone.now()
-    answers = planning.check_may_plan(transplant.patient)
-    monograph = planning.published()
-    value = monograph.to_domain()
-    proposal = screening.propose_protocol(
-        organs=transplant.organs, age=rules.age_years(transplant.patient.birth_on, local_today(request, now)), monograph=value
-    )
-    latest = transplant.patient.weights.filter(error_at=None).order_by("-measured_at").first()
-    form = _form(request, transplant, value, proposal, latest)
-    preview, refusal = _preview(form, transplant, value) if form.is_bound else _first_preview(form, transplant, value, latest)
+    case = read_case(transplant, now, planning.check_may_plan(transplant.patient))
+    form = _form(request, case, now)
+    draft, refusal = _preview(form, case, now)
     saving = request.method == "POST" and "request" in request.POST
     if saving and form.is_valid():
         try:
-            course = _save(request, transplant, form, proposal, now)
+            course = _save(request, case, form, now)
         except (Refusal, Refused) as refused:
             form.add_error(refused.field if refused.field in form.fields else None, refused.sentence)
             refusal = refused
         else:
             messages.success(request, f"Plan saved with {course.doses.count()} doses. Another pharmacist verifies it.")
             return redirect("chart", patient_id=transplant.patient_id)
-    context = _context(request, transplant, value, proposal, form, preview, answers, now)
-    context |= {"saving": saving, "refusal": refusal, "monograph": monograph}
+    # What cannot be planned shows no dose that somebody could copy.
+    context = _context(request, case, form, None if refusal else draft, now) | {"saving": saving, "refusal": refusal}
     if request.htmx and not saving:
         return render(request, "regimens/_build_preview.html", context)
     return render(request, "regimens/build.html", context, status=422 if saving else 200)
 
 
-def _form(
-    request: HttpRequest, transplant: Transplant, value: MonographValue, proposal: Any, latest: WeightMeasurement | None
-) -> BuildForm:
-    codes = [proposal.protocol_code, *proposal.alternatives]
-    given = {"value": value, "codes": codes, "centre": request.membership.centre, "latest": latest}
+def _form(request: HttpRequest, case: Case, now: datetime) -> BuildForm:
+    proposal, order, latest = case.proposal, case.order, case.weights.latest
+    codes = (order.protocol_code,) if order and _is_known(case, order) else (proposal.protocol_code, *proposal.alternatives)
+    given: dict[str, Any] = {
+        "offered": offered_for(request, case, codes, now),
+        "waiting": order,
+        "transplant": case.transplant,
+        "given_elsewhere": case.given_elsewhere,
+        "others": case.others,
+    }
     if request.method == "POST":
         return BuildForm(request.POST, **given)
-    initial: dict[str, Any] = {"indication": value.protocol(proposal.protocol_code).indication, "ordered_at": timezone.now()}
+    initial: dict[str, Any] = {"indication": case.value.protocol(proposal.protocol_code).indication, "ordered_at": now}
     if not proposal.needs_confirmation:
         initial["protocol_code"] = proposal.protocol_code
     if latest:
         initial |= {"weight_kg": latest.weight_kg, "weight_measured_at": latest.measured_at, "weight_method": latest.method}
-    form = BuildForm(initial=initial, **given)
-    if len(form.prescribers) == 1:
-        form.initial["prescriber"] = form.prescribers[0].pk
-    return form
+    if not case.weights.differ(case.value):
+        initial["weight_basis"] = order.weight_basis if order else "latest"
+    return BuildForm(initial=initial, **given)
 
 
-def _preview(form: BuildForm, transplant: Transplant, value: MonographValue):
+def _is_known(case: Case, order: Order) -> bool:
+    """Whether the published monograph still has the protocol that was ordered."""
+    return any(row.code == order.protocol_code for row in case.value.protocols)
+
+
+def _preview(form: BuildForm, case: Case, now: datetime):
     """The draft from whatever inputs are valid so far; a refusal where the rules do not allow it; neither where something is missing."""
-    form.is_valid()
-    data = form.cleaned_data
-    if not data.get("protocol_code") or not data.get("weight_kg"):
+    if form.is_bound:
+        form.is_valid()
+    kg = form.dosing_kg if form.is_bound else _initial_kg(form, case)
+    choices = form.choices()
+    if not choices.protocol_code or kg is None:
         return None, None
-    return _draft(
-        transplant,
-        value,
-        data["protocol_code"],
-        data["weight_kg"],
-        data.get("first_dose_on"),
-        data.get("ceiling_mg_per_kg_per_h"),
-    )
-
-
-def _first_preview(form: BuildForm, transplant: Transplant, value: MonographValue, latest: WeightMeasurement | None):
-    code = form.initial.get("protocol_code")
-    return _draft(transplant, value, code, latest.weight_kg, None, None) if code and latest else (None, None)
-
-
-def _draft(transplant: Transplant, value: MonographValue, code: str, weight_kg, first_dose_on, ceiling):
-    centre = transplant.patient.centre
     try:
-        anchor = planning.anchor_of(transplant, value.protocol(code).anchor, first_dose_on, centre)
+        if case.order:
+            on = local_day(now, case.transplant.patient.centre.time_zone)
+            protocol = next((row for row in case.value.protocols if row.code == choices.protocol_code), None)
+            if protocol is None:
+                raise Refusal("order_differs", "The published monograph has no longer the protocol that was ordered.")
+            orders.check_built_as_ordered(case.order, protocol, bases=_bases(form, case), on=on)
         draft = planning.draft_course(
-            value=value,
-            protocol_code=code,
-            anchor=anchor,
-            weight_kg=weight_kg,
-            centre=centre,
-            ceiling_mg_per_kg_per_h=ceiling,
-            had_cmv_ig_before=planning.had_cmvig_before(transplant.patient),
+            value=case.value,
+            transplant=case.transplant,
+            weight_kg=kg,
+            choices=choices,
+            had_cmv_ig_before=case.had_cmvig or any(told.product == OutsideDose.Product.CMV_IG for told in form.told),
+            at=now,
         )
     except Refusal as refused:
         # A missing date is a box not reached yet; the preview waits for it.
@@ -119,80 +111,87 @@ def _draft(transplant: Transplant, value: MonographValue, code: str, weight_kg, 
     return draft, None
 
 
+def _initial_kg(form: BuildForm, case: Case):
+    weights = case.weights
+    if weights.differ(case.value) and weights.dry != weights.latest:
+        return None
+    chosen = weights.dry if form.initial.get("weight_basis") == "dry" else weights.latest
+    return chosen.weight_kg if chosen else None
+
+
+def _bases(form: BuildForm, case: Case) -> set[str]:
+    """Which weight the plan would count on; either, where the dry weight is the latest one and nothing newer was typed."""
+    if case.weights.dry == case.weights.latest and (not form.is_bound or form.is_record_weight):
+        return {"latest", "dry"}
+    return {form.basis}
+
+
 @transaction.atomic
-def _save(request: HttpRequest, transplant: Transplant, form: BuildForm, proposal: Any, now):
-    data = form.cleaned_data
-    by = request.membership
-    weight = form.latest
-    if weight is None or not form.is_latest_weight:
-        weight = patient_actions.record_weight(
-            patient=transplant.patient,
-            weight_kg=data["weight_kg"],
-            measured_at=data["weight_measured_at"],
-            method=data["weight_method"],
-            reason=data["weight_reason"],
-            by=by,
-            at=now,
-        )
-    chosen = data["protocol_code"]
+def _save(request: HttpRequest, case: Case, form: BuildForm, now: datetime) -> Course:
+    data, by = form.cleaned_data, request.membership
+    transplant = case.transplant
+    latest = case.weights.latest
+    is_signed = _is_signed(request, form)
+    if form.basis == "dry" and case.weights.dry is not None:
+        weight = case.weights.dry
+        if not form.is_record_weight:
+            _record_weight(transplant, data, by, now)
+    elif form.is_record_weight and latest is not None:
+        weight = latest
+    else:
+        weight = _record_weight(transplant, data, by, now)
+    if data.get("antiviral"):
+        record_antiviral(transplant, data, by, now)
+    chosen, proposal = form.protocol_code, case.proposal
+    proposed = chosen == proposal.protocol_code
     return courses.build_course(
         transplant=transplant,
-        protocol_code=chosen,
+        choices=form.choices(),
         weight=weight,
-        choice_reason=proposal.reason
-        if chosen == proposal.protocol_code
-        else f"Chosen in the order; proposed was: {proposal.reason}"[:300],
-        order=orders.OrderFacts(
-            prescriber=data["prescriber"],
-            ordered_at=data["ordered_at"],
-            mode=data["mode"],
-            indication=data["indication"],
-            order_number=data["order_number"],
-            is_read_back=data["is_read_back"],
-            ceiling_mg_per_kg_per_h=data["ceiling_mg_per_kg_per_h"],
-            instructions=data["instructions"],
-            off_label_reason=data.get("off_label_reason", ""),
-        ),
-        first_dose_on=data.get("first_dose_on"),
+        choice_reason=proposal.reason if proposed else f"Chosen in the order; proposed was: {proposal.reason}",
+        beside=form.beside(),
+        order=form.typed_order(now, is_signed=is_signed),
         by=by,
         at=now,
     )
 
 
-def _context(request, transplant, value, proposal, form, preview, answers: list[Precaution], now) -> dict:
-    centre = request.membership.centre
-    rows = dose_rows(preview.doses, centre.time_zone) if preview else []
-    group = screening.risk_group(
-        donor_igg=transplant.donor_cmv_igg, recipient_igg=transplant.recipient_cmv_igg, organs=transplant.organs
+def _is_signed(request: HttpRequest, form: BuildForm) -> bool:
+    """Whether a prescriber who builds and ordered has typed the password under the order; a wrong one is refused."""
+    data = form.cleaned_data
+    if "password" not in form.fields or data["prescriber"].pk != request.membership.pk:
+        return False
+    check_password(request, data.get("password") or "")
+    return True
+
+
+def _record_weight(transplant: Transplant, data: dict[str, Any], by, now: datetime):
+    return patient_actions.record_weight(
+        patient=transplant.patient,
+        weight_kg=data["weight_kg"],
+        measured_at=data["weight_measured_at"],
+        method=data["weight_method"],
+        reason=data["weight_reason"],
+        by=by,
+        at=now,
     )
-    return patient_frame(request, transplant.patient, now, answers) | {
-        "transplant": transplant,
-        "organs": transplant.organ_names,
-        "zone": centre.time_zone,
-        "proposal": proposal,
-        "risk_group": group,
+
+
+def _context(request: HttpRequest, case: Case, form: BuildForm, draft: planning.DraftCourse | None, now: datetime) -> dict:
+    centre = request.membership.centre
+    rows = []
+    if draft:
+        rows = preview_rows(draft, centre=centre, closed_days=case.closed_days, order=case.order, earlier=case.stopped)
+    return case_frame(request, case, now) | {
         "form": form,
         "rows": rows,
-        "totals": totals(preview) if preview else None,
-        "cautions": screening_notes(transplant, value, answers, local_day(now, centre.time_zone)),
-        "chart_url": reverse("chart", args=[transplant.patient_id]),
+        "totals": totals(draft) if draft else None,
+        "asks_basis": form.asks_basis if form.is_bound else case.weights.differ(case.value),
+        "shows_basis": "weight_basis" in form.fields and (form.offered.has_two_weights or form.is_bound),
+        "stopped_at": case.stopped[0].stopped_at if case.stopped else None,  # type: ignore[attr-defined]  # annotated
+        "others": case.others,
+        "may_order": may(request.membership, "order"),
     }
-
-
-def screening_notes(transplant: Transplant, value: MonographValue, answers: list[Precaution], today: date):
-    """What the monograph asks to be seen once before the order: cautions and notes, never a stop (those refused the page)."""
-    present = {row.kind for row in answers if row.answer == "present"}
-    findings = screening.screen(
-        monograph=value,
-        precautions=sorted(present & {statement.code for statement in value.statements}),
-        organs=transplant.organs,
-        donor_igg=transplant.donor_cmv_igg,
-        recipient_igg=transplant.recipient_cmv_igg,
-        has_antiviral=transplant.antiviral not in ("not_recorded", "none"),
-        born_on=transplant.patient.birth_on,
-        on=today,
-    ).findings
-    return [finding for finding in findings if finding.level != "stop"]
 
 
 urls = [path("transplants/<uuid:transplant_id>/build/", build, name="course-build")]

@@ -8,7 +8,7 @@ from typing import Any
 
 from patients.models import Centre, Membership, Transplant
 from patients.roles import Role
-from regimens.actions import courses, orders, verification
+from regimens.actions import courses, orders, outside, planning, verification
 from regimens.models import Course, PlannedDose
 from tests.factories import NOW, make_answers, make_centre, make_member, make_patient, make_transplant, make_weight
 
@@ -43,7 +43,7 @@ def make_recipient(
     patient = make_patient(by=team.builder, at=at)
     make_weight(patient, weight_kg, at=at)
     make_answers(patient, at=at, **(answers or {}))
-    return make_transplant(patient, at=at, **facts)
+    return make_transplant(patient, at=at, **({"antiviral": "valganciclovir"} | facts))
 
 
 def order_of(team: Team, at: datetime = NOW, **facts: Any) -> orders.OrderFacts:
@@ -52,17 +52,28 @@ def order_of(team: Team, at: datetime = NOW, **facts: Any) -> orders.OrderFacts:
     return orders.OrderFacts(prescriber=team.prescriber, ordered_at=at - timedelta(minutes=30), **(given | facts))
 
 
+CHOSEN = tuple(planning.Choices.__dataclass_fields__)
+SAID = tuple(courses.Beside.__dataclass_fields__)
+
+
 def make_course(
     team: Team, transplant: Transplant | None = None, *, protocol_code: str = "kidney", at: datetime = NOW, **facts: Any
 ) -> Course:
-    """A course built and ordered, unsigned."""
+    """A course built and ordered, unsigned. ``facts`` are parts of Choices and Beside, or other arguments of build_course."""
     transplant = transplant or make_recipient(team, at=at)
+    chosen = {name: facts.pop(name) for name in CHOSEN if name in facts}
+    said = {name: facts.pop(name) for name in SAID if name in facts}
+    was_given = outside.was_given_since(transplant.patient, at - timedelta(days=outside.PRIOR_DAYS))
+    order = facts.pop("order", None)
+    if order is None and orders.waiting_order(transplant) is None:
+        order = order_of(team, at)
     return courses.build_course(
         transplant=transplant,
-        protocol_code=protocol_code,
+        choices=planning.Choices(protocol_code=protocol_code, **chosen),
         weight=facts.pop("weight", None) or transplant.patient.weights.latest("measured_at"),
         choice_reason="Kidney alone",
-        order=facts.pop("order", None) or order_of(team, at),
+        beside=courses.Beside(**({"prior_ig": "yes" if was_given else "no"} | said)),
+        order=order,
         by=facts.pop("by", team.builder),
         at=at,
         **facts,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from patients import facts as records
+from patients import rules
 from patients.models import Centre, Membership, Patient
+from patients.refusal import Refusal
 from patients.roles import Role
-from regimens.actions import courses, infusions, orders, planning, verification
+from regimens.actions import courses, infusions, orders, planning, releases, verification
 from regimens.actions.charting import VialFacts, VitalsFacts
-from regimens.models import Administration, Course, PlannedDose
+from regimens.models import Administration, Course, PlannedDose, Release
 from tests import factories
 
 TRANSPLANTED = factories.NOW - timedelta(days=2)
@@ -61,7 +65,7 @@ def make_course(
     """A kidney course of a patient of 70 kg, transplanted at ``at``, ordered, built and verified within the hour."""
     patient = patient or factories.make_patient(by=ward.pharmacist, at=at)
     weight = factories.make_weight(patient, weight_kg, at=at)
-    facts = {"reperfusion_at": at} | transplant
+    facts = {"reperfusion_at": at, "antiviral": "valganciclovir"} | transplant
     graft = factories.make_transplant(patient, at=at, **facts)
     factories.make_answers(patient, at=at)
     order = orders.OrderFacts(
@@ -69,7 +73,14 @@ def make_course(
     )
     code = "kidney" if graft.organs == ["kidney"] else "other_organ"
     course = courses.build_course(
-        transplant=graft, protocol_code=code, weight=weight, choice_reason="As proposed", order=order, by=ward.pharmacist, at=at
+        transplant=graft,
+        choices=planning.Choices(protocol_code=code),
+        weight=weight,
+        choice_reason="As proposed",
+        beside=courses.Beside(prior_ig="no"),
+        order=order,
+        by=ward.pharmacist,
+        at=at,
     )
     return verify(ward, course, at=at + timedelta(minutes=30)) if verified else course
 
@@ -103,14 +114,40 @@ def identity(patient: Patient) -> dict[str, str]:
     return {"mrn_tail": patient.mrn[-4:], "birth_year": str(patient.birth_on.year)}
 
 
-def start(ward: Ward, planned: PlannedDose, *, at: datetime, **changes: Any) -> Administration:
-    """Start a dose as the nurse, with everything in order unless changed."""
+def release(ward: Ward, planned: PlannedDose, *, at: datetime, **changes: Any) -> Release:
+    """Released by the second pharmacist: the order signed, a weight in date (weighed again where it is not), no results yet."""
+    order = planned.course.orders.filter(superseded_at=None, signed_at=None).first()
+    if order is not None:
+        orders.cosign_order(order=order, by=ward.prescriber, at=at)
+    latest = records.current_weight(planned.course.patient)
+    if latest is None or rules.is_stale(latest.measured_at, at, is_early_dose=rules.is_early_dose(planned.number)):
+        factories.make_weight(planned.course.patient, latest.weight_kg if latest else planned.weight_kg, at=at)
+    confirmed = {"on_hand": True, "expected": True, "missing_reason": "Drawn today, not back yet", "fluid_state": "normal"}
+    facts: dict[str, Any] = {"by": ward.second_pharmacist}
+    facts |= {name: value for name, value in changes.items() if name not in confirmed}
+    confirmed |= {name: value for name, value in changes.items() if name in confirmed}
+    return releases.release_dose(dose=planned, confirmed=releases.Confirmed(**confirmed), at=at, **facts)
+
+
+def _released(ward: Ward, planned: PlannedDose, at: datetime) -> None:
+    """Released once, where it can be; where it cannot, the act that follows says why."""
+    if not Release.objects.filter(dose=planned, withdrawn_at=None).exists():
+        with suppress(Refusal):
+            release(ward, planned, at=at)
+
+
+def start(ward: Ward, planned: PlannedDose, *, at: datetime, released: bool = True, **changes: Any) -> Administration:
+    """Start a dose as the nurse, with everything in order unless changed; released at that moment where it was not before."""
+    if released:
+        _released(ward, planned, at)
     facts: dict[str, Any] = {"token": uuid.uuid4(), "sheet_code": planning.sheet_code(planned), "by": ward.nurse}
     return infusions.start_infusion(dose=planned, at=at, **(facts | identity(planned.course.patient) | changes))
 
 
-def give(ward: Ward, planned: PlannedDose, *, at: datetime, **changes: Any) -> Administration:
+def give(ward: Ward, planned: PlannedDose, *, at: datetime, released: bool = True, **changes: Any) -> Administration:
     """Record a dose that started at ``at``, took 4 h and was charted at its end, in full and with its lots."""
+    if released:
+        _released(ward, planned, at)
     ended_at = at + timedelta(hours=4)
     facts: dict[str, Any] = {
         "token": uuid.uuid4(),

@@ -1,0 +1,171 @@
+"""What the pages of an order and of a course share: everything on record for one transplant, read once, and what is shown of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import F
+from django.http import HttpRequest
+from django.urls import reverse
+
+from patients import actions as patient_actions
+from patients import facts
+from patients.models import Precaution, Transplant
+from patients.refusal import Refusal
+from regimens.actions import courses, planning
+from regimens.domain import screening
+from regimens.domain.monograph import Monograph as MonographValue
+from regimens.forms.build import given_text
+from regimens.forms.order import Offered
+from regimens.models import Administration, Course, Monograph, Order, OutsideDose, PlannedDose, RiskReview
+from regimens.models.together import attach_people, read_together
+from regimens.templatetags import display
+from regimens.views.frame import local_day, patient_frame
+
+# Of the checklist of risks, those that burden the kidney.
+RENAL = frozenset({"diabetes", "volume_depletion", "sepsis", "paraproteinemia", "nephrotoxic_drugs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is on record for one transplant, read once."""
+
+    transplant: Transplant
+    answers: list[Precaution]
+    monograph: Monograph
+    value: MonographValue
+    proposal: screening.Proposal
+    weights: planning.Weights
+    order: Order | None
+    given_elsewhere: list[OutsideDose]
+    others: list[Course]
+    stopped: list[PlannedDose]
+    closed_days: set[date]
+    had_cmvig_here: bool
+    risk: RiskReview | None
+
+    @property
+    def had_cmvig(self) -> bool:
+        """The answer of planning.had_cmvig_before, from the rows read."""
+        return self.had_cmvig_here or any(row.product == OutsideDose.Product.CMV_IG for row in self.given_elsewhere)
+
+
+def read_case(transplant: Transplant, now: datetime, answers: list[Precaution]) -> Case:
+    """Everything a page about ordering or building shows and computes from, in few statements."""
+    patient = transplant.patient
+    monograph = planning.published()
+    value = monograph.to_domain()
+    courses_here = Course.objects.filter(transplant=transplant).exclude(stopped_at=None)
+    rows = read_together(
+        {
+            "weights": facts.valid_weights(patient)[:100],
+            "order": Order.objects.filter(transplant=transplant, course=None, superseded_at=None),
+            "given": OutsideDose.objects.filter(patient=patient, error_at=None).order_by("given_at", "pk"),
+            "here": Administration.objects.filter(patient=patient, error_at=None)[:1],
+            "others": courses.other_open_courses(patient, transplant).annotate(
+                graft_number=F("transplant__number"), protocol_title=F("protocol__title")
+            ),
+            "stopped": PlannedDose.objects.filter(course__in=courses_here)
+            .exclude(settled_as="superseded")
+            .annotate(stopped_at=F("course__stopped_at"))
+            .order_by("-course__stopped_at", "number"),
+            "risk": RiskReview.objects.filter(patient=patient, superseded_at=None),
+            "closed": patient.centre.closed_days.filter(on__gte=local_day(now, patient.centre.time_zone) - timedelta(days=150)),
+        }
+    )
+    attach_people(rows["order"])
+    last = rows["stopped"][0].course_id if rows["stopped"] else None
+    return Case(
+        transplant=transplant,
+        answers=answers,
+        monograph=monograph,
+        value=value,
+        proposal=planning.proposal_for(transplant, value, now),
+        weights=planning.weights_among(rows["weights"], transplant),
+        order=rows["order"][0] if rows["order"] else None,
+        given_elsewhere=rows["given"],
+        others=rows["others"],
+        stopped=[dose for dose in rows["stopped"] if dose.course_id == last],
+        closed_days={day.on for day in rows["closed"]},
+        had_cmvig_here=bool(rows["here"]),
+        risk=rows["risk"][0] if rows["risk"] else None,
+    )
+
+
+def offered_for(request: HttpRequest, case: Case, codes: tuple[str, ...], now: datetime) -> Offered:
+    """What the forms of an order and of a course may offer."""
+    transplant, centre = case.transplant, request.membership.centre
+    rounding = planning.rounding_of(centre, planning.age_of(transplant.patient, now))
+    return Offered(
+        by=request.membership,
+        value=case.value,
+        codes=codes,
+        weights=case.weights,
+        asks_antiviral=any(planning.asks_antiviral(transplant, case.value.protocol(code)) for code in codes),
+        rounding_percent=display.format_unit(rounding.max_percent, "percent") if rounding else "",
+    )
+
+
+def check_password(request: HttpRequest, password: str) -> None:
+    """Refused: anything but the person's own password."""
+    if not request.user.check_password(password):
+        raise Refusal("wrong_password", "This is not your password. Nothing was signed.", field="password")
+
+
+def record_antiviral(transplant: Transplant, data: dict[str, Any], by, now: datetime) -> None:
+    """Keep with the transplant what was answered in the order."""
+    patient_actions.correct_transplant(
+        transplant=transplant,
+        version=transplant.version,
+        reason="Recorded with the order",
+        antiviral=data["antiviral"],
+        antiviral_started_on=data.get("antiviral_started_on"),
+        by=by,
+        at=now,
+    )
+
+
+def case_frame(request: HttpRequest, case: Case, now: datetime) -> dict:
+    """What the pages of an order and of a course show of the case."""
+    transplant = case.transplant
+    zone = request.membership.centre.time_zone
+    group = screening.risk_group(
+        donor_igg=transplant.donor_cmv_igg, recipient_igg=transplant.recipient_cmv_igg, organs=transplant.organs
+    )
+    return patient_frame(request, transplant.patient, now, case.answers) | {
+        "transplant": transplant,
+        "organs": transplant.organ_names,
+        "monograph": case.monograph,
+        "proposal": case.proposal,
+        "risk_group": group,
+        "order": case.order,
+        "ordered_protocol": next((p for p in case.value.protocols if case.order and p.code == case.order.protocol_code), None),
+        "ordered_rows": [(code, f"{mg} mg per kg") for code, mg in case.order.ordered_rows] if case.order else [],
+        "given_elsewhere": [(row, given_text(row, zone)) for row in case.given_elsewhere],
+        "weights": case.weights,
+        "two_weights": case.weights if case.weights.dry and case.weights.dry != case.weights.latest else None,
+        "weights_differ": case.weights.differ(case.value),
+        "cautions": screening_notes(case, local_day(now, zone)),
+        "chart_url": reverse("chart", args=[transplant.patient_id]),
+    }
+
+
+def screening_notes(case: Case, today: date) -> list[screening.Finding]:
+    """What the monograph asks to be seen once before the order: cautions and notes, never a stop (those refused the page)."""
+    transplant, value, risk = case.transplant, case.value, case.risk
+    present = {row.kind for row in case.answers if row.answer == "present"}
+    findings = screening.screen(
+        monograph=value,
+        precautions=sorted(present & {statement.code for statement in value.statements}),
+        organs=transplant.organs,
+        donor_igg=transplant.donor_cmv_igg,
+        recipient_igg=transplant.recipient_cmv_igg,
+        has_antiviral=transplant.antiviral not in ("not_recorded", "none"),
+        born_on=transplant.patient.birth_on,
+        on=today,
+        pregnancy=risk.pregnancy if risk else "not_recorded",
+        renal_risks=[RiskReview.FACTORS[code].lower() for code in risk.factors if code in RENAL] if risk else (),
+    ).findings
+    return [finding for finding in findings if finding.level != "stop"]
