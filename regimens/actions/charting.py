@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, QuerySet
 
 from patients.identity import identity_matches
@@ -20,7 +21,19 @@ from patients.refusal import Refusal
 from patients.roles import Role
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.units import day_text, with_unit
-from regimens.models import Administration, Course, Lot, Moment, PlannedDose, RateChange, Reaction, VialUse, VitalSigns
+from regimens.models import (
+    Administration,
+    Course,
+    Hold,
+    Lot,
+    Moment,
+    PlannedDose,
+    RateChange,
+    Reaction,
+    Release,
+    VialUse,
+    VitalSigns,
+)
 
 REASON_LENGTH = 10
 TIME_RULES = "Time rules"
@@ -96,6 +109,11 @@ class Chart:
         """Records that count as given until two people have said otherwise: live ones, and disputed ones (W1.5)."""
         return [r for r in self.records if not r.error_at or (r.dose_id and r.dispute_outcome != "not_given")]
 
+    def was_held(self, on: datetime) -> bool:
+        """Whether the course was on hold at an instant."""
+        spans = zip(self.course.held, self.course.resumed, strict=True) if self.course else ()  # type: ignore[attr-defined]
+        return any(held_at <= on and (resumed_at is None or on < resumed_at) for held_at, resumed_at in spans)
+
     def running(self) -> Administration | None:
         """An infusion of this patient that has not ended."""
         return next((r for r in self.records if not r.error_at and not r.ended_at), None)
@@ -103,6 +121,8 @@ class Chart:
 
 def lock_dose(dose: PlannedDose) -> Chart:
     """The chart of a dose, locked. A superseded row gives its live revision, which is the one the record belongs to.
+
+    Each row comes with ``released`` and ``withdrawn``, the course with ``held`` and ``resumed``: instants, in order of recording.
 
     The course and the patient are locked first, so that two doses of one patient cannot both be started (hazard H12).
     """
@@ -117,8 +137,21 @@ def read_dose(dose: PlannedDose) -> Chart:
 
 
 def _chart_of(dose: PlannedDose, courses: QuerySet[Course], doses: QuerySet[PlannedDose]) -> Chart:
-    course = courses.select_related("patient__centre", "protocol", "monograph", "transplant").get(pk=dose.course_id)
-    rows = list(doses.select_related("protocol_dose").filter(course=course).order_by("number", "revision", "pk"))
+    holds = Hold.objects.filter(course=OuterRef("pk")).order_by("pk")
+    releases = Release.objects.filter(dose=OuterRef("pk")).order_by("pk")
+    course = (
+        courses.select_related("patient__centre", "protocol", "monograph", "transplant")
+        .annotate(held=ArraySubquery(holds.values("held_at")), resumed=ArraySubquery(holds.values("resumed_at")))
+        .get(pk=dose.course_id)
+    )
+    rows = list(
+        doses.select_related("protocol_dose", "weight")
+        .annotate(
+            released=ArraySubquery(releases.values("released_at")), withdrawn=ArraySubquery(releases.values("withdrawn_at"))
+        )
+        .filter(course=course)
+        .order_by("number", "revision", "pk")
+    )
     for row in rows:
         row.course = course
     asked = next(row for row in rows if row.pk == dose.pk)

@@ -10,17 +10,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from patients.refusal import Refusal
-from regimens.actions import planning
+from regimens.actions import planning, readiness
+from regimens.actions.around import Around
 from regimens.actions.charting import REASON_LENGTH, Chart, RateFacts, VialFacts, clock, elapsed_hours, local_day
 from regimens.domain import infusion, intervals, running
 from regimens.domain.clock import day_start
 from regimens.domain.guards import zone
 from regimens.domain.monograph import Monograph as MonographValue
-from regimens.domain.reasons import source_text
-from regimens.domain.status import STARTABLE, Status
-from regimens.domain.units import day_text, instant_text, with_unit
+from regimens.domain.units import day_text, with_unit
 from regimens.models import Administration, PlannedDose, SheetCopy
-from regimens.models.status import status_of
 
 LATE_ENTRY_AFTER = timedelta(hours=2)  # site policy: charted later than this, it says why (hazard H41)
 
@@ -28,6 +26,8 @@ LATE_ENTRY_AFTER = timedelta(hours=2)  # site policy: charted later than this, i
 FLAGS = {
     "unplanned": "Not a planned dose",
     "unsigned": "Not verified when it started",
+    "unreleased": "Started without a pharmacist's release",
+    "on_hold": "The course was on hold",
     "old_sheet": "Given by a sheet that had been replaced",
     "course_stopped": "The course was stopped",
     "patient_closed": "The chart was closed",
@@ -64,6 +64,7 @@ def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime) -> infu
         monograph=value,
         last_dose_started_at=last.started_at if last else None,
         last_reaction=reaction,
+        is_remainder=dose.is_remainder,
     )
     if choice.code == "subsequent" and dose.rate_table == "initial":
         return infusion.TableChoice("initial", ("as_signed",), choice.working)
@@ -76,6 +77,7 @@ def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime) -> infu
 def refuse_start(
     chart: Chart,
     dose: PlannedDose,
+    around: Around,
     *,
     sheet_code: str,
     plan: infusion.InfusionPlan,
@@ -84,58 +86,25 @@ def refuse_start(
     vials: Sequence[VialFacts],
     at: datetime,
 ) -> None:
-    """Every stop before an infusion, the gravest first."""
+    """Every stop before an infusion, the gravest first; ``around`` is what ``read_around`` found for the dose."""
     if chart.patient.closed_at:
         raise Refusal(
             "patient_closed", f"Not started: the chart is closed ({chart.patient.get_closed_reason_display().lower()})."
         )
     if dose.course.stopped_at or dose.settled_as == "cancelled":
         raise Refusal("course_stopped", "Not started: this course was stopped.")
-    _refuse_status(chart, dose, at)
-    _refuse_signature(dose)
+    readiness.refuse_status(chart, dose, around, at)
+    readiness.refuse_signature(dose)
+    readiness.refuse_circumstances(chart, dose, around, starts_at=at, at=at)
+    readiness.refuse_unreleased(chart, dose, at)
     _refuse_sheet(dose, sheet_code)
     if (other := chart.running()) is not None:
         raise Refusal(
             "other_running",
             f"Not started: another infusion of this patient runs since {clock(other.started_at, chart.centre.time_zone, at)}.",
         )
-    _refuse_interval(chart, dose, at)
+    readiness.refuse_interval(chart, dose, around, at)
     _refuse_vials(chart, plan, vial_entered_at, in_stages, vials, at)
-
-
-def _refuse_status(chart: Chart, dose: PlannedDose, at: datetime) -> None:
-    zone_name = chart.centre.time_zone
-    status = status_of(dose, at, [r for r in chart.records if r.dose_id == dose.pk])
-    if status in STARTABLE:
-        return
-    sentence = {
-        Status.DISPUTED: "The record of this dose is disputed: do not give. A pharmacist or prescriber settles it first.",
-        Status.MISSED: f"The window closed {instant_text(dose.closes_at, zone_name)}: a prescriber decides first.",
-        Status.UPCOMING: f"The window opens {instant_text(dose.opens_at, zone_name)}.",
-        Status.OMITTED: "A prescriber omitted this dose.",
-        Status.BEFORE_REFERRAL: "This dose counts as before referral.",
-    }.get(status, "This dose is no longer waiting to be given.")
-    code = {Status.MISSED: "missed_undecided", Status.UPCOMING: "window_not_open"}.get(status, str(status))
-    raise Refusal(
-        code,
-        f"Not started. {sentence}",
-        source=source_text(dose.protocol_dose.source) if status == Status.UPCOMING else "Site policy",
-    )
-
-
-def _refuse_signature(dose: PlannedDose) -> None:
-    if dose.verified_at is None:
-        raise Refusal(
-            "unsigned",
-            "Not started: this dose is not verified. Its sheet is a draft.",
-            source="Site policy: verification before start",
-        )
-    if planning.content_hash(dose) != dose.content_hash:
-        raise Refusal(
-            "signature_broken",
-            "Not started: the dose is not what was signed. Call the pharmacist.",
-            source="Site policy: verification before start",
-        )
 
 
 def same_code(typed: str, code: str) -> bool:
@@ -168,20 +137,6 @@ def _refuse_sheet(dose: PlannedDose, typed: str) -> None:
     raise Refusal(
         "dead_sheet", f"Not started. {why} {valid}", source="Site policy: sheet code at the bedside", field="sheet_code"
     )
-
-
-def _refuse_interval(chart: Chart, dose: PlannedDose, at: datetime) -> None:
-    earlier = [r.started_at for r in chart.counted()]
-    kept = intervals.check_interval(
-        starts_at=at, previous_started_at=max(earlier, default=None), min_interval_hours=dose.min_interval_hours
-    )
-    if not kept.is_kept and kept.earliest_at is not None:
-        raise Refusal(
-            "min_interval",
-            f"Not started: at least {with_unit(dose.min_interval_hours, 'h')} after the start of the last dose, "
-            f"not before {instant_text(kept.earliest_at, chart.centre.time_zone)}.",
-            source="Site policy: minimum interval",
-        )
 
 
 def _refuse_vials(
@@ -246,6 +201,8 @@ def flags_of(
         code
         for code, holds in {
             "unsigned": dose.verified_at is None or dose.verified_at > started_at,
+            "unreleased": not readiness.was_released(dose, started_at),
+            "on_hold": chart.was_held(started_at),
             "old_sheet": is_old_sheet,
             "course_stopped": bool(dose.course.stopped_at) or dose.settled_as == "cancelled",
             "patient_closed": bool(chart.patient.closed_at),
@@ -253,7 +210,7 @@ def flags_of(
             "before_referral": dose.settled_as == "before_referral",
             "disputed": dose.settled_as == "recorded",
             "missed_undecided": not dose.settled_as and started_at >= dose.closes_at,
-            "under_interval": _is_under_interval(chart, dose, started_at),
+            "under_interval": is_under_interval(chart, dose, started_at),
             "over_volume": is_over_volume(dose, volume_ml, value),
         }.items()
         if holds
@@ -292,7 +249,8 @@ def common_flags(
 
 def timing_flags(dose: PlannedDose, started_at: datetime, zone_name: str) -> set[str]:
     """ "early", "late" or "outside_window"; nothing on the target day, nor anywhere in a window that runs in hours."""
-    in_hours = dose.overdue_at == dose.closes_at and dose.protocol_dose.closes_after_hours is not None
+    # What is left of a stopped dose has no target of its own: any time until its day is over is on time.
+    in_hours = dose.overdue_at == dose.closes_at and (dose.protocol_dose.closes_after_hours is not None or dose.is_remainder)
     word = intervals.timing(
         started_at=started_at,
         opens_at=dose.opens_at,
@@ -303,8 +261,10 @@ def timing_flags(dose: PlannedDose, started_at: datetime, zone_name: str) -> set
     return set() if word == intervals.Timing.ON_TIME else {str(word)}
 
 
-def _is_under_interval(chart: Chart, dose: PlannedDose, started_at: datetime) -> bool:
-    """Against the dose before and, where this one is entered afterwards, against the one after it."""
+def is_under_interval(chart: Chart, dose: PlannedDose, started_at: datetime) -> bool:
+    """Against the dose before and, where this one is entered afterwards, against the one after it. A remainder keeps none."""
+    if dose.is_remainder:
+        return False
     others = [r for r in chart.counted() if r.dose_id != dose.pk]
     before = [r for r in others if r.started_at <= started_at]
     after = [r for r in others if r.started_at > started_at]

@@ -19,6 +19,7 @@ from patients.models import Membership, Patient
 from patients.refusal import Refusal
 from patients.roles import require
 from regimens.actions import departures, planning
+from regimens.actions.around import read_around
 from regimens.actions.charting import (
     Chart,
     RateFacts,
@@ -126,7 +127,15 @@ def _start(
     table = departures.rate_table_for(chart, dose, at)
     plan = planning.infusion_plan_of(dose, table.code)
     departures.refuse_start(
-        chart, dose, sheet_code=sheet_code, plan=plan, vial_entered_at=vial_entered_at, in_stages=in_stages, vials=vials, at=at
+        chart,
+        dose,
+        read_around(chart, dose),
+        sheet_code=sheet_code,
+        plan=plan,
+        vial_entered_at=vial_entered_at,
+        in_stages=in_stages,
+        vials=vials,
+        at=at,
     )
     first = plan.steps[0].pump_rate_ml_per_h
     rate = first if rate_ml_per_h is None else rate_ml_per_h
@@ -140,6 +149,8 @@ def _start(
     flags = departures.timing_flags(dose, at, chart.centre.time_zone)
     if in_stages:
         flags.add("vials_in_stages")
+    if departures.is_under_interval(chart, dose, at):
+        flags.add("under_interval")  # signed for by a prescriber, or it would have been refused
     audit.event("start_infusion", by=by, patient=chart.patient, dose=str(dose.pk), rate_ml_per_h=rate)
     record = Administration.objects.create(
         patient=chart.patient,

@@ -20,6 +20,7 @@ from patients.refusal import Refusal
 from patients.roles import may, require
 from regimens.access import dose_for
 from regimens.actions import departures, infusions, planning
+from regimens.actions.around import read_around
 from regimens.actions.charting import Chart, VialFacts, read_dose
 from regimens.actions.infusions import AlreadyRecorded
 from regimens.domain.infusion import InfusionPlan
@@ -58,6 +59,7 @@ class _Page:
 
     def __init__(self, request: HttpRequest, chart: Chart, dose: PlannedDose, now: datetime) -> None:
         self.request, self.chart, self.dose, self.now = request, chart, dose, now
+        self.around = read_around(chart, dose)
         self.table = departures.rate_table_for(chart, dose, now)
         self.plan: InfusionPlan = planning.infusion_plan_of(dose, self.table.code)
         self.may_start = may(request.membership, "start_infusion")
@@ -69,6 +71,7 @@ class _Page:
             departures.refuse_start(
                 self.chart,
                 self.dose,
+                self.around,
                 sheet_code=planning.sheet_code(self.dose),
                 plan=self.plan,
                 vial_entered_at=None,

@@ -15,7 +15,7 @@ from patients.roles import Role
 from regimens.actions.infusions import AlreadyRecorded
 from regimens.models import Administration
 from tests.factories import make_member
-from tests.regimens.ward import TRANSPLANTED, dose, give, make_course, make_ward, start
+from tests.regimens.ward import TRANSPLANTED, dose, give, make_course, make_ward, release, start
 from tests.support import count
 
 FIRST = TRANSPLANTED + timedelta(hours=20)
@@ -53,7 +53,9 @@ def test_fifty_people_record_one_dose_and_one_record_is_made(committed_db):
     names = [f"Nurse {number}" for number in range(PEOPLE)]
     people = [make_member(Role.NURSE, centre=ward.centre, given=name, family="Ward", at=TRANSPLANTED) for name in names]
     doses = [dose(make_course(ward)) for _ in range(ROUNDS)]
-    rounds = [[partial(give, ward, planned, at=FIRST, by=by) for by in people] for planned in doses]
+    for planned in doses:
+        release(ward, planned, at=FIRST)
+    rounds = [[partial(give, ward, planned, at=FIRST, by=by, released=False) for by in people] for planned in doses]
     for planned, outcomes in zip(doses, all_at_once(rounds), strict=True):
         records = [outcome for outcome in outcomes if isinstance(outcome, Administration)]
         refusals = [outcome for outcome in outcomes if isinstance(outcome, AlreadyRecorded)]
@@ -67,8 +69,9 @@ def test_fifty_people_record_one_dose_and_one_record_is_made(committed_db):
 def test_one_form_sent_many_times_at_once_is_one_record_and_every_answer_shows_it(committed_db):
     ward = make_ward()
     planned = dose(make_course(ward))
+    release(ward, planned, at=FIRST)
     token = uuid.uuid4()
-    [outcomes] = all_at_once([[partial(start, ward, planned, at=FIRST, token=token) for _ in range(10)]])
+    [outcomes] = all_at_once([[partial(start, ward, planned, at=FIRST, released=False, token=token) for _ in range(10)]])
     assert {outcome.pk for outcome in outcomes} == {Administration.objects.get(dose=planned).pk}
 
 
@@ -80,9 +83,13 @@ def test_two_open_doses_of_one_patient_are_never_both_started_in_silence(committ
         give(ward, dose(course), at=FIRST)
         missed, open_now = dose(course, 2), dose(course, 3)
         at = open_now.opens_at + timedelta(hours=1)
+        release(ward, open_now, at=at)
         running = {"ended_at": None, "volume_ml": None, "vials": [], "reason": "Given after a telephone call"}
         rounds.append(
-            [partial(give, ward, missed, at=at, **running), partial(start, ward, open_now, at=at, by=ward.second_nurse)]
+            [
+                partial(give, ward, missed, at=at, released=False, **running),
+                partial(start, ward, open_now, at=at, released=False, by=ward.second_nurse),
+            ]
         )
     for outcomes in all_at_once(rounds):
         records = [outcome for outcome in outcomes if isinstance(outcome, Administration)]

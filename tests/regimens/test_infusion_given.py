@@ -18,7 +18,19 @@ from regimens.actions.infusions import AlreadyRecorded
 from regimens.models import Administration, PlannedDose
 from regimens.models.status import status_of
 from tests.factories import make_patient, make_weight
-from tests.regimens.ward import LOT_EXPIRES, TRANSPLANTED, dose, give, identity, make_course, make_ward, start, verify, vitals
+from tests.regimens.ward import (
+    LOT_EXPIRES,
+    TRANSPLANTED,
+    dose,
+    give,
+    identity,
+    make_course,
+    make_ward,
+    release,
+    start,
+    verify,
+    vitals,
+)
 
 pytestmark = pytest.mark.django_db
 FIRST = TRANSPLANTED + timedelta(hours=20)
@@ -99,6 +111,7 @@ def test_a_lot_is_split_over_its_vials_and_no_vial_holds_more_than_its_size(give
 def test_every_departure_is_flagged_and_asks_for_ten_characters(changes: dict[str, Any], flag):
     ward = make_ward()
     planned = dose(make_course(ward))
+    release(ward, planned, at=FIRST)
     changes = dict(changes)
     at = changes.pop("at", None)
     charted = {"at": at} if at else {}
@@ -136,6 +149,7 @@ def _facts(ward, planned: PlannedDose, changes: dict[str, Any]) -> dict[str, Any
 def test_on_the_limit_is_no_departure(boundary):
     ward = make_ward()
     planned = dose(make_course(ward))
+    release(ward, planned, at=FIRST)
     assert infusions.log_given(dose=planned, **_facts(ward, planned, boundary)).flags == []
 
 
@@ -143,7 +157,7 @@ def test_an_unsigned_dose_that_was_given_is_recorded_as_that():
     ward = make_ward()
     course = make_course(ward, verified=False)
     refused("reason_needed", lambda: give(ward, dose(course), at=FIRST))
-    assert give(ward, dose(course), at=FIRST, reason=WHY).flags == ["unsigned"]
+    assert give(ward, dose(course), at=FIRST, reason=WHY).flags == ["unsigned", "unreleased"]
     later_signed = make_course(ward, verified=False)
     verify(ward, later_signed, at=FIRST + timedelta(minutes=1))
     assert give(ward, dose(later_signed), at=FIRST, reason=WHY).flags == ["unsigned"]
@@ -158,7 +172,7 @@ def test_an_unsigned_dose_that_was_given_is_recorded_as_that():
         (0, []),
         (1, ["late"]),
         (3, ["late"]),
-        (4, ["missed_undecided", "outside_window"]),
+        (4, ["unreleased", "missed_undecided", "outside_window"]),
     ],
 )
 def test_the_start_says_early_late_or_outside(days, flags):
@@ -181,6 +195,27 @@ def test_a_dose_given_too_soon_after_another_is_flagged_also_when_the_other_is_c
     assert "under_interval" in third.flags
 
 
+@pytest.mark.parametrize(
+    ("released_before", "flags"),
+    [
+        (timedelta(0), ["late"]),
+        (timedelta(hours=48), ["late"]),
+        (timedelta(hours=48, seconds=1), ["unreleased", "late"]),
+        (-timedelta(seconds=1), ["unreleased", "late"]),
+        (None, ["unreleased", "late"]),
+    ],
+)
+def test_what_was_given_without_a_release_of_the_48_hours_before_says_so_and_is_never_refused(released_before, flags):
+    ward = make_ward()
+    course = make_course(ward)
+    give(ward, dose(course), at=FIRST)
+    second = dose(course, 2)
+    started_at = second.overdue_at + timedelta(hours=12)
+    if released_before is not None:
+        release(ward, second, at=started_at - released_before)
+    assert give(ward, second, at=started_at, released=False, reason=WHY).flags == flags
+
+
 def test_a_stopped_course_and_a_closed_chart_still_take_the_truth():
     ward = make_ward()
     course = make_course(ward)
@@ -188,7 +223,7 @@ def test_a_stopped_course_and_a_closed_chart_still_take_the_truth():
     courses.stop_course(course=course, reason_code="graft_loss", reason="", by=ward.prescriber, at=FIRST)
     close_patient(patient=course.patient, closed_reason="died", closed_at=FIRST, by=ward.prescriber, at=FIRST)
     record = give(ward, planned, at=FIRST + timedelta(minutes=1), reason=WHY)
-    assert record.flags == ["course_stopped", "patient_closed"]
+    assert record.flags == ["unreleased", "course_stopped", "patient_closed"]
     planned.refresh_from_db()
     assert planned.settled_as == "cancelled"
     assert status_of(planned, record.recorded_at, [record]) == "given"
@@ -206,6 +241,7 @@ def test_a_dose_given_by_a_replaced_sheet_belongs_to_the_live_revision():
         ),
         at=at,
     )
+    release(ward, dose(course), at=FIRST)
     record = give(ward, old, at=FIRST, reason=WHY, stopped_early_reason="The old sheet said 210 mL")
     assert record.dose == dose(course)
     assert record.flags == ["old_sheet"]
@@ -263,6 +299,7 @@ def test_the_giver_is_named_and_belongs_to_the_centre():
 def test_an_infusion_that_began_elsewhere_and_runs_is_recorded_without_an_end():
     ward = make_ward()
     planned = dose(make_course(ward))
+    release(ward, planned, at=FIRST)
     running = {"ended_at": None, "volume_ml": None, "at": FIRST + timedelta(hours=1)}
     record = infusions.log_given(dose=planned, **_facts(ward, planned, running))
     planned.refresh_from_db()

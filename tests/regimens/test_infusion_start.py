@@ -11,11 +11,12 @@ import pytest
 from patients.actions import close_patient
 from patients.refusal import Refusal
 from regimens.actions import courses, departures, disputes, planning, replanning
+from regimens.actions.around import read_around
 from regimens.actions.charting import VialFacts, read_dose
 from regimens.actions.infusions import AlreadyRecorded
 from regimens.models import Administration, PlannedDose
 from tests.factories import make_weight
-from tests.regimens.ward import TRANSPLANTED, dose, give, make_course, make_ward, start, verify, vitals
+from tests.regimens.ward import TRANSPLANTED, dose, give, make_course, make_ward, release, start, verify, vitals
 
 pytestmark = pytest.mark.django_db
 FIRST = TRANSPLANTED + timedelta(hours=20)
@@ -78,7 +79,8 @@ def test_a_dose_that_is_not_what_was_signed_does_not_start():
     chart.dose.dose_mg += 1
     code, plan = planning.sheet_code(chart.dose), planning.infusion_plan_of(chart.dose)
     facts = {"sheet_code": code, "plan": plan, "vial_entered_at": None, "in_stages": False, "vials": (), "at": FIRST}
-    refused("signature_broken", lambda: departures.refuse_start(chart, chart.dose, **facts))
+    around = read_around(chart, chart.dose)
+    refused("signature_broken", lambda: departures.refuse_start(chart, chart.dose, around, **facts))
 
 
 def test_a_code_that_no_sheet_of_the_dose_carries_stops_it_and_says_the_valid_amount():
@@ -144,6 +146,7 @@ def test_the_minimum_interval_counts_start_to_start_and_says_from_when():
     assert early_second - late_first < timedelta(days=7)
     refusal = refused("min_interval", lambda: start(ward, dose(course, 2), at=early_second))
     assert "168\u00a0h" in refusal.sentence
+    release(ward, dose(course, 2), at=late_first + timedelta(days=7))
     assert start(ward, dose(course, 2), at=late_first + timedelta(days=7)).dose.number == 2
 
 
@@ -222,6 +225,7 @@ def test_the_initial_table_is_used_again_after_more_than_56_days():
 def test_a_start_is_one_event_in_the_history_and_few_statements(django_assert_max_num_queries):
     ward = make_ward()
     planned = dose(make_course(ward))
-    with django_assert_max_num_queries(9):  # two of them open and close the savepoint that a transaction is in a test
-        start(ward, planned, at=FIRST)
+    release(ward, planned, at=FIRST)
+    with django_assert_max_num_queries(10):  # two of them open and close the savepoint that a transaction is in a test
+        start(ward, planned, at=FIRST, released=False)
     assert PlannedDose.objects.get(pk=planned.pk).settled_as == "recorded"
