@@ -1,33 +1,73 @@
-"""The one door to a chart. Absent and not yours give the same answer."""
+"""The one door to a chart. Absent and not yours give the same answer.
+
+A chart opens for the clinicians and the auditor of its own centre. Emergency access adds one chart of another centre, and only
+while a page is read: :func:`reading` is entered for GET and HEAD alone (cmvig_site/emergency.py), so for every form that is
+sent, and for every action, the other centre's chart does not exist. Behind that, the database refuses the change itself.
+"""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
-from patients.models import Membership, Patient, Transplant
+from patients import audit
+from patients.guards import way_to_patient
+from patients.models import BreakGlass, Membership, Patient, Transplant
 from patients.roles import may
 
 Row = TypeVar("Row", bound=Model)
+IN_SESSION = "emergency"  # set when an emergency access is opened; signing out ends it
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One page that is read: the open emergency accesses, and the charts whose reading is recorded already."""
+
+    accesses: tuple[BreakGlass, ...] = ()
+    recorded: set[uuid.UUID] = field(default_factory=set)
+
+
+_reading: ContextVar[_Reading | None] = ContextVar("reading", default=None)
 
 
 def one(rows: QuerySet[Row], **lookup: Any) -> Row:
-    """The only row of an already scoped query, or 404 with the same words whatever the cause."""
+    """The only row of an already scoped query, or 404 with the same words whatever the cause.
+
+    A row that only an emergency access opens is recorded as read before it is handed over.
+    """
     try:
-        return rows.get(**lookup)
+        row = rows.get(**lookup)
     except (ObjectDoesNotExist, ValueError):
         raise Http404("Not found") from None
+    _record_emergency_read(row)
+    return row
 
 
-def patients_of(by: Membership | None) -> QuerySet[Patient]:
-    """The patients whose charts this membership may open: those of its centre, for clinical roles and the auditor."""
+def own_patients(by: Membership | None) -> QuerySet[Patient]:
+    """The patients of this membership's own centre, for clinical roles and the auditor: what may be listed and changed."""
     if by is None or not may(by, "read_charts"):
         return Patient.objects.none()
     return Patient.objects.filter(centre_id=by.centre_id)
+
+
+def patients_of(by: Membership | None) -> QuerySet[Patient]:
+    """The patients whose charts this membership may open now: those of its centre, and while a page is read those of its open
+    emergency accesses."""
+    own = own_patients(by)
+    now = _reading.get()
+    if by is None or now is None or not now.accesses:
+        return own
+    others = [access.patient_id for access in now.accesses if access.membership_id == by.pk]
+    return Patient.objects.filter(Q(pk__in=own.values("pk")) | Q(pk__in=others))
 
 
 def patient_for(by: Membership | None, patient_id: uuid.UUID) -> Patient:
@@ -38,3 +78,43 @@ def patient_for(by: Membership | None, patient_id: uuid.UUID) -> Patient:
 def transplant_for(by: Membership | None, transplant_id: uuid.UUID) -> Transplant:
     """One transplant with its patient, or 404."""
     return one(Transplant.objects.select_related("patient__centre").filter(patient__in=patients_of(by)), pk=transplant_id)
+
+
+def open_accesses(by: Membership, at: datetime) -> tuple[BreakGlass, ...]:
+    """The emergency accesses of this membership that have not ended, the last one of each chart. One query."""
+    if not may(by, "break_glass"):
+        return ()
+    rows = (
+        BreakGlass.objects.filter(membership=by, expires_at__gt=at)
+        .select_related("membership", "patient__centre")
+        .order_by("expires_at")
+    )
+    return tuple({row.patient_id: row for row in rows}.values())
+
+
+@contextmanager
+def reading(accesses: Sequence[BreakGlass]) -> Iterator[None]:
+    """Serve one page to somebody with these emergency accesses."""
+    token = _reading.set(_Reading(tuple(accesses)))
+    try:
+        yield
+    finally:
+        _reading.reset(token)
+
+
+def _record_emergency_read(row: Model) -> None:
+    """One event per page and chart: who read it under which access. Costs nothing where no emergency access is open."""
+    now = _reading.get()
+    for access in now.accesses if now else ():
+        if access.patient_id not in now.recorded and access.patient_id == _patient_id_of(row):
+            audit.event("read_emergency", by=access.membership, patient=access.patient_id, access=access.pk)
+            now.recorded.add(access.patient_id)
+
+
+def _patient_id_of(row: Model) -> uuid.UUID | None:
+    if isinstance(row, Patient):
+        return row.pk
+    way = way_to_patient(type(row))
+    for key in way[:-1]:
+        row = getattr(row, key.name)
+    return getattr(row, way[-1].attname) if way else None

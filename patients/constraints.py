@@ -40,6 +40,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "clinical_rows_are_never_deleted": ("Clinical records are never deleted. Mark it as entered in error instead.", ""),
     "tables_are_never_emptied": ("Records are never emptied.", ""),
     "history_is_never_changed": ("History can be read, never changed.", ""),
+    # Emergency access
+    "charts_change_in_their_own_centre": ("Emergency access is for reading. Nothing in this chart can be changed from another center.", ""),
+    "emergency_access_has_a_reason": ("Say in at least 10 characters why you must read this chart now.", "reason"),
+    "emergency_access_lasts_at_most_30_minutes": ("Emergency access ends after 30 minutes.", ""),
+    "acknowledged_emergency_has_who_and_when": ("Acknowledging needs the person and the time.", ""),
+    "emergency_access_is_of_another_centre": ("This chart is of your own center: open it from the patients page.", ""),
+    "emergency_access_is_never_changed": ("An emergency access is kept as it was opened.", ""),
     # Weights
     "weight_is_from_2_to_300_kg": ("Enter a weight from 2 to 300 kg.", "weight_kg"),
     "weight_method_is_known": ("Choose how the weight was measured.", "method"),

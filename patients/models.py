@@ -5,10 +5,9 @@ Facts only. Nothing here says due or missed, and nothing is deleted: rows are co
 
 from __future__ import annotations
 
-import json
 import uuid
+from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
@@ -16,6 +15,9 @@ from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint
 
 from patients.roles import Role
+from patients.trail import Event as Event
+from patients.trail import ExactJSON as ExactJSON
+from patients.trail import RowChange as RowChange
 from patients.tries import Tries as Tries
 
 
@@ -331,50 +333,39 @@ class Transplant(models.Model):
         return " and ".join(names[:1] + [name.lower() for name in names[1:]])
 
 
-class Event(models.Model):
-    """What happened, once per request that changed or read something: kept by SQL in schema audit, read here.
+EMERGENCY_LASTS = timedelta(minutes=30)
 
-    Written only through the function audit.act (see patients/audit.py); the app's role can select, nothing else.
-    """
 
-    id = models.BigIntegerField(primary_key=True)
-    at = models.DateTimeField()
-    name = models.TextField()
-    request_id = models.TextField()
-    actor_id = models.BigIntegerField(null=True)
-    actor_name = models.TextField()
-    role = models.TextField()
-    centre_id = models.BigIntegerField(null=True)
-    patient_id = models.UUIDField(null=True)
-    reason = models.TextField()
-    facts = models.JSONField()
+class BreakGlass(models.Model):
+    """Emergency access: a clinician of another centre may read one chart for half an hour. The auditor is told; nothing is writable."""
+
+    membership = models.ForeignKey(Membership, PROTECT, related_name="emergency_accesses")
+    patient = models.ForeignKey(Patient, PROTECT, related_name="emergency_accesses")
+    reason = models.CharField(max_length=300)
+    opened_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    acknowledged_by = models.ForeignKey(Membership, PROTECT, null=True, blank=True, related_name="+")
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        managed = False
-        db_table = 'audit"."event'
+        verbose_name = "emergency access"
+        ordering = ["-opened_at", "-id"]
+        constraints = [
+            CheckConstraint(condition=Q(reason__regex=r"^.{10,}$"), name="emergency_access_has_a_reason"),
+            CheckConstraint(
+                condition=Q(expires_at__gt=F("opened_at"), expires_at__lte=F("opened_at") + EMERGENCY_LASTS),
+                name="emergency_access_lasts_at_most_30_minutes",
+            ),
+            CheckConstraint(
+                condition=Q(acknowledged_at__isnull=True, acknowledged_by__isnull=True)
+                | Q(acknowledged_at__gte=F("opened_at"), acknowledged_by__isnull=False),
+                name="acknowledged_emergency_has_who_and_when",
+            ),
+        ]
+        indexes = [
+            Index(fields=["membership", "expires_at"], name="emergency_access_open"),
+            Index(fields=["opened_at"], condition=Q(acknowledged_at=None), name="emergency_access_to_see"),
+        ]
 
-
-class ExactJSON(json.JSONDecoder):
-    """Reads 70.00 as the decimal it was, never as a float."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(parse_float=Decimal, **kwargs)
-
-
-class RowChange(models.Model):
-    """One row before and after one change, with the event that caused it: the view audit.change, kept by the database's triggers."""
-
-    id = models.BigIntegerField(primary_key=True)
-    at = models.DateTimeField()
-    tbl = models.TextField()
-    op = models.TextField()
-    row_pk = models.TextField()
-    patient_id = models.UUIDField(null=True)
-    old = models.JSONField(null=True, decoder=ExactJSON)
-    new = models.JSONField(null=True, decoder=ExactJSON)
-    db_role = models.TextField()
-    event = models.ForeignKey(Event, models.DO_NOTHING, null=True, related_name="changes")
-
-    class Meta:
-        managed = False
-        db_table = 'audit"."change'
+    def __str__(self) -> str:
+        return f"emergency access {self.pk}"

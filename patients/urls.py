@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from patients.views import people, records, search
+from patients.views import break_glass, people, records, search
 
 urlpatterns = [
     path("patients/", search.search, name="patients"),
+    path("emergency/", break_glass.emergency, name="emergency"),
     path("patients/new/", people.new, name="patient-new"),
     path("patients/echo/", records.echo, name="patient-echo"),
     path("patients/<uuid:patient_id>/edit/", people.edit, name="patient-edit"),

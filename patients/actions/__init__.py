@@ -14,12 +14,14 @@ from patients.actions.accounts import (
     ensure_groups,
     set_password,
 )
+from patients.actions.break_glass import acknowledge_emergency_access, open_emergency_access
 from patients.actions.patients import close_patient, correct_patient, register_patient, reopen_patient
 from patients.actions.precautions import answer_precautions, release_contraindication
 from patients.actions.transplants import correct_transplant, record_transplant
 from patients.actions.weights import mark_weight_in_error, record_weight
 
 __all__ = [
+    "acknowledge_emergency_access",
     "add_membership",
     "answer_precautions",
     "close_patient",
@@ -32,6 +34,7 @@ __all__ = [
     "end_membership",
     "ensure_groups",
     "mark_weight_in_error",
+    "open_emergency_access",
     "record_transplant",
     "record_weight",
     "register_patient",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from django.db import IntegrityError, transaction
 
-from patients.access import one, patients_of
+from patients.access import one, own_patients
 from patients.constraints import sentence_for
 from patients.models import Membership, Patient
 from patients.names import clean_text
@@ -26,8 +26,8 @@ def allow(by: Membership, action: str) -> None:
 
 
 def locked_patient(by: Membership, patient_id: uuid.UUID) -> Patient:
-    """The patient through the door, locked until the end of the transaction, as the database has it now."""
-    return one(patients_of(by).select_for_update(of=("self",)), pk=patient_id)
+    """The patient of the own centre, locked until the end of the transaction, as the database has it now."""
+    return one(own_patients(by).select_for_update(of=("self",)), pk=patient_id)
 
 
 def open_patient(by: Membership, patient_id: uuid.UUID) -> Patient:

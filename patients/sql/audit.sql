@@ -51,6 +51,9 @@ create index if not exists event_by_actor on audit.event (actor_id, id);
 -- With the number last: "the latest event of this transaction" is one look, also when there is none.
 create index if not exists event_of_transaction on audit.event (txid, tx_at, id);
 create index if not exists event_by_time on audit.event using brin (at);
+create index if not exists event_by_name on audit.event (name text_pattern_ops, id);
+create index if not exists event_by_request on audit.event (request_id, id);
+create index if not exists event_by_centre on audit.event (centre_id, id);
 create index if not exists row_change_by_patient on audit.row_change (patient_id, id);
 create index if not exists row_change_by_row on audit.row_change (tbl, row_pk, id);
 create index if not exists row_change_by_event on audit.row_change (event_id);
@@ -69,6 +72,7 @@ begin
 end $$;
 
 -- Record what a person did. Who they are and what role they hold is read here, in the same transaction, never believed.
+-- Whoever belongs to another centre than the patient may have read the chart in an emergency, and changed nothing.
 create or replace function audit.act(
   event_name text, request text, membership bigint, person bigint, patient uuid, why text, event_facts jsonb
 ) returns bigint language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -83,6 +87,11 @@ begin
    where u.id = coalesce((select user_id from public.patients_membership where id = membership), person);
   if not found and (membership is not null or person is not null) then
     raise exception using errcode = 'check_violation', constraint = 'actor_is_known', message = 'refused by actor_is_known';
+  end if;
+  if event_name !~ '^(read|emergency)_' and exists (
+      select from public.patients_patient p where p.id = patient and p.centre_id <> actor.centre_id) then
+    raise exception using errcode = 'check_violation', constraint = 'charts_change_in_their_own_centre',
+      message = 'refused by charts_change_in_their_own_centre';
   end if;
   insert into audit.event (name, request_id, actor_id, actor_name, role, centre_id, patient_id, reason, facts)
   values (event_name, request, actor.id, coalesce(actor.name, ''), coalesce(actor.role, ''), actor.centre_id, patient, why, event_facts)
@@ -101,6 +110,7 @@ declare
   secret text;
   whose uuid;
   link text;
+  cause bigint;
 begin
   if tg_op <> 'INSERT' then before := to_jsonb(old) - tg_argv[3]::text[]; end if;
   if tg_op <> 'DELETE' then after := to_jsonb(new) - tg_argv[3]::text[]; end if;
@@ -121,10 +131,16 @@ begin
   else
     whose := link::uuid;
   end if;
+  select max(e.id) into cause from audit.event e
+   where e.txid = pg_current_xact_id()::text::bigint and e.tx_at = transaction_timestamp();
+  if tg_table_name <> 'patients_breakglass' and exists (
+      select from audit.event e join public.patients_patient p on p.centre_id <> e.centre_id
+       where e.id = cause and p.id = whose) then
+    raise exception using errcode = 'check_violation', constraint = 'charts_change_in_their_own_centre', table = tg_table_name,
+      message = 'refused by charts_change_in_their_own_centre';
+  end if;
   insert into audit.row_change (tbl, op, row_pk, patient_id, old, new, db_role, event_id)
-  values (tg_table_name, tg_op, coalesce(after, before) ->> 'id', whose, before, after, session_user,
-          (select max(e.id) from audit.event e
-            where e.txid = pg_current_xact_id()::text::bigint and e.tx_at = transaction_timestamp()));
+  values (tg_table_name, tg_op, coalesce(after, before) ->> 'id', whose, before, after, session_user, cause);
   return null;
 end $$;
 

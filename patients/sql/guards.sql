@@ -48,6 +48,20 @@ call audit.guard('patients_weightmeasurement', 'weight_is_never_overwritten', 'u
 call audit.guard_by('patients_weightmeasurement', 'weight_confirms_one_of_the_same_patient', 'insert', 'new.confirms_id is not null',
   'weight_confirms');
 
+-- Emergency access: for a chart of another centre than the reader's, and never longer or for other reasons afterwards.
+create or replace function audit.emergency_fits() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform audit.refuse_unless(
+    exists (select from public.patients_membership m join public.patients_patient p on p.centre_id <> m.centre_id
+             where m.id = new.membership_id and p.id = new.patient_id),
+    'emergency_access_is_of_another_centre', tg_table_name);
+  return new;
+end $$;
+call audit.guard_by('patients_breakglass', 'emergency_access_is_of_another_centre', 'insert', 'true', 'emergency_fits');
+call audit.guard('patients_breakglass', 'emergency_access_is_never_changed', 'update', $$
+  to_jsonb(new) - '{acknowledged_by_id,acknowledged_at}'::text[] is distinct from to_jsonb(old) - '{acknowledged_by_id,acknowledged_at}'::text[]
+  or old.acknowledged_at is not null and new.* is distinct from old.* $$);
+
 -- Courses: of the transplant's own patient, by a protocol of the monograph version they are pinned to.
 create or replace function audit.course_fits() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from patients import audit, names, rules, when
-from patients.access import patients_of
+from patients.access import own_patients
 from patients.models import Membership, Patient
 from patients.refusal import Refusal
 from patients.roles import may, require
@@ -32,7 +32,7 @@ class Found:
 
 def find(by: Membership, typed: str) -> Found:
     """By whole record number first, then by birth date, then by "family, given" prefixes. At most 8 rows."""
-    patients = patients_of(by)
+    patients = own_patients(by)
     try:
         number = names.clean_mrn(typed)
     except Refusal:
@@ -82,7 +82,7 @@ def search(request: HttpRequest) -> HttpResponse:
     """The search page. While somebody types (htmx) it only lists; sent on purpose, a whole record number opens its chart."""
     by = member(request)
     require(by, "read_charts")
-    context: dict = {"may_register": may(by, "edit_patient"), "typed": ""}
+    context: dict = {"may_register": may(by, "edit_patient"), "may_break_glass": may(by, "break_glass"), "typed": ""}
     if request.method == "POST":
         typed = request.POST.get("q", "").strip()[:120]
         found = find(by, typed) if typed else None
