@@ -54,6 +54,7 @@ def verify_course(
             "off_label_unsigned", "Off-label: the prescriber must sign the order first.", source="Site policy: off-label use"
         )
     planning.check_may_plan(patient)
+    planning.check_outside(course)
     audit.event("verify_course", by=by, patient=patient, course=str(course.pk), revision=course.revision, signed=shown_hash)
     for dose in doses:
         dose.verified_by, dose.verified_at, dose.content_hash = by, at, planning.content_hash(dose)
