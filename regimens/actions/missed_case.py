@@ -23,6 +23,7 @@ from regimens.domain.transitions import decisions_from
 from regimens.domain.units import instant_text, number
 from regimens.models import Decision, Hold, OutsideDose, PlannedDose
 from regimens.models.status import status_of
+from regimens.models.together import read_together
 
 LATEST_DAYS_AHEAD = 29  # site policy: a day further off than this is a slip of the pen; no window is longer than 30 days
 SOURCE = "Site policy: missed doses"
@@ -45,14 +46,19 @@ class CaseFile:
 
 
 def read_case(chart: Chart, at: datetime) -> CaseFile:
-    """Every live dose with its window, every infusion so far, here or elsewhere; two statements beside the chart's own."""
+    """Every live dose with its window, every infusion so far, here or elsewhere; one statement beside the chart's own."""
     dose, course = chart.dose, chart.course
     assert dose is not None and course is not None  # a case is always of a planned dose
-    holds = tuple(Hold.objects.filter(course=course))
     elsewhere = OutsideDose.objects.filter(
         patient=chart.patient, product=OutsideDose.Product.CMV_IG, error_at=None, given_at__lte=at
     )
-    outside = list(elsewhere)
+    found = read_together(
+        {
+            "holds": Hold.objects.filter(course=course).order_by("held_at"),
+            "elsewhere": elsewhere.order_by("given_at", "pk"),
+        }
+    )
+    holds, outside = tuple(found["holds"]), found["elsewhere"]
     value = course.monograph.to_domain()
     protocol = value.protocol(course.protocol.code)
     per_ml = value.product.concentration_mg_per_ml

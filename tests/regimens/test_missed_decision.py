@@ -11,6 +11,7 @@ from patients.actions import close_patient
 from patients.refusal import Refusal
 from regimens.actions import missed
 from regimens.actions.charting import read_dose
+from regimens.domain.transitions import DECIDED_BY
 from regimens.models import Decision, MissedDoseDecision, PlannedDose
 from regimens.models.status import status_of
 from tests.factories import make_answers
@@ -22,6 +23,8 @@ FIRST = TRANSPLANTED + timedelta(hours=20)
 CLOSES = datetime(2026, 12, 8, 5, tzinfo=UTC)
 NOW = CLOSES + timedelta(hours=9)
 LATE_DAY = date(2026, 12, 9)
+# Of a missed dose, where the center does not shift courses.
+MAY_BE_DECIDED = ["give_late", "omit", "change_dose", "hold", "stop", "change_protocol"]
 
 
 def refused(code: str, act) -> Refusal:
@@ -94,6 +97,14 @@ def test_a_late_dose_that_passes_its_day_is_missed_again_and_decided_again():
     assert status_of(dose(course, 2), at) == "omitted"
 
 
+def test_a_late_dose_is_not_booked_until_somebody_books_it():
+    ward, course = missed_second()
+    second = dose(course, 2)
+    PlannedDose.objects.filter(pk=second.pk).update(booked_for=second.opens_at, booked_place="Ward 4B")
+    decide(ward, second, "give_late")
+    assert (dose(course, 2).booked_for, dose(course, 2).booked_place) == (None, "")
+
+
 def test_the_late_dose_opens_today_when_it_is_to_be_given_today():
     ward, course = missed_second()
     decide(ward, dose(course, 2), "give_late", give_on=date(2026, 12, 8))
@@ -146,7 +157,7 @@ def test_the_decision_keeps_who_why_how_and_the_options_as_they_were_shown():
     row = decide(ward, old, "omit", reason="Second refusal")
     assert (row.decided_by, row.decided_at, row.reason_code, row.reason) == (ward.prescriber, NOW, "declined", "Second refusal")
     assert row.reached_by == "By telephone"
-    assert [option["decision"] for option in row.effects] == ["give_late", "omit", "stop"]
+    assert [option["decision"] for option in row.effects] == MAY_BE_DECIDED
     late = row.effects[0]
     assert (late["dose_mg"], late["days_to_next"], late["latest_on"]) == ("7,000", 10, "2026-12-14")
 
@@ -186,7 +197,7 @@ def test_a_decision_is_made_once_and_the_second_prescriber_is_told_whose_it_is()
 @pytest.mark.parametrize(
     ("decision", "changes", "code", "field"),
     [
-        ("hold", {"reason_code": "x"}, "decision", "decision"),
+        ("repeat", {"reason_code": "x"}, "decision", "decision"),
         ("omit", {"reason_code": "no_access"}, "unknown_reason", "reason_code"),
         ("omit", {"reason_code": "other"}, "reason_text", "reason"),
         ("omit", {"reached_by": "rumor"}, "reached_by", "reached_by"),
@@ -232,11 +243,12 @@ def test_the_last_dose_is_missed_and_decided_like_any_other():
 
 
 def test_every_decision_that_can_be_stored_has_its_reasons_and_its_effect():
-    assert set(missed.EFFECTS) == set(missed.REASON_KINDS)
+    assert set(missed.EFFECTS) == set(missed.REASON_KINDS) == set(Decision)
+    assert {str(decision) for decision in Decision} == {str(decision) for decision in DECIDED_BY}
 
 
 def test_options_are_shown_for_every_decision_and_choose_nothing():
     _, course = missed_second()
     options = missed.options_for(read_dose(dose(course, 2)), NOW)
-    assert list(options) == [Decision.GIVE_LATE, Decision.OMIT, Decision.STOP]
-    assert all(option.is_available for option in options.values())
+    assert list(options) == MAY_BE_DECIDED
+    assert [decision for decision, option in options.items() if not option.is_available] == [Decision.CHANGE_PROTOCOL]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,9 +15,12 @@ from django.utils import timezone
 
 from patients.actions import close_patient
 from patients.when import day_text
-from regimens.models import MissedDoseDecision
+from regimens.actions import missed
+from regimens.actions.charting import VialFacts
+from regimens.actions.not_given import record_not_given
+from regimens.models import Course, MissedDoseDecision
 from tests.factories import NEW_YORK, PASSWORD
-from tests.regimens.ward import dose, give, make_course, make_ward
+from tests.regimens.ward import LOT_EXPIRES, dose, give, make_course, make_ward
 
 pytestmark = pytest.mark.django_db
 PAGE_STATEMENTS = 12
@@ -26,6 +31,11 @@ def signed_in(member) -> Client:
     client = Client()
     client.force_login(member.user)
     return client
+
+
+def plain(answer) -> str:
+    """A page's text without tags, each blank one space."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", answer.content.decode()).replace("&nbsp;", " "))
 
 
 def missed_second():
@@ -137,7 +147,7 @@ def test_giving_late_is_signed_for_a_day_and_asks_for_verification():
     data = decision(decision="give_late", reason_code="late:no_access", give_on=day_text(tomorrow))
     client = signed_in(ward.prescriber)
     shown = client.get(reverse("decide", args=[planned.pk]), {"give_on": day_text(tomorrow)}).content.decode()
-    assert f"if given late on {day_text(tomorrow)}" in shown
+    assert f"if given on {day_text(tomorrow)}" in shown
     assert client.post(reverse("decide", args=[planned.pk]), data).status_code == 302
     assert dose(planned.course, 2).target_on == tomorrow
     assert dose(planned.course, 2).verified_at is None
@@ -147,7 +157,7 @@ def test_a_mangled_day_in_the_address_shows_the_earliest_one():
     ward, planned = missed_second()
     page = signed_in(ward.prescriber).get(reverse("decide", args=[planned.pk]), {"give_on": "soon"})
     assert page.status_code == 200
-    assert "if given late on" not in page.content.decode()
+    assert "if given on" not in page.content.decode()
 
 
 def test_a_dose_that_is_not_missed_has_nothing_to_decide():
@@ -165,6 +175,120 @@ def test_another_centre_finds_nothing():
     client = signed_in(other.prescriber)
     assert client.get(reverse("decide", args=[planned.pk])).status_code == 404
     assert client.post(reverse("decide", args=[planned.pk]), decision()).status_code == 404
+
+
+def stopped_second():
+    """A ward, and a second dose that was stopped after 50 of 140 mL, an hour ago."""
+    ward = make_ward()
+    transplanted = timezone.now() - timedelta(days=14, hours=6)
+    course = make_course(ward, at=transplanted)
+    give(ward, dose(course), at=transplanted + timedelta(hours=20))
+    at = timezone.now() - timedelta(hours=5)
+    vials = [VialFacts("A21K77", LOT_EXPIRES + timedelta(days=400), Decimal(50))]
+    give(ward, dose(course, 2), at=at, volume_ml=Decimal(50), stopped_early_reason="Rigors", vials=vials)
+    return ward, dose(course, 2)
+
+
+def test_a_stopped_dose_is_on_the_list_until_somebody_decided_about_it():
+    ward, planned = stopped_second()
+    client = signed_in(ward.prescriber)
+    assert reverse("decide", args=[planned.pk]) in client.get(reverse("missed")).content.decode()
+    missed.decide(
+        dose=planned,
+        decision="accept_partial",
+        reason_code="declined",
+        reached_by="telephone",
+        by=ward.prescriber,
+        at=timezone.now(),
+    )
+    assert "No missed dose waits" in client.get(reverse("missed")).content.decode()
+
+
+def test_the_case_of_a_stopped_dose_tells_what_was_given_and_takes_the_rest():
+    ward, planned = stopped_second()
+    client = signed_in(ward.prescriber)
+    url = reverse("decide", args=[planned.pk])
+    page = plain(client.get(url))
+    for said in ("Stopped part way: dose 2", "2,500 mg", "4,500 mg", "Rigors", "Give the rest by", "Accept the part given"):
+        assert said in page
+    assert "Omit this dose" not in page
+    tomorrow = timezone.now().astimezone(ZoneInfo(NEW_YORK)).date() + timedelta(days=1)
+    data = decision(decision="give_remainder", reason_code="late:unwell", give_on=day_text(tomorrow))
+    assert client.post(url, data).status_code == 302
+    assert (dose(planned.course, 2).dose_mg, dose(planned.course, 2).target_on) == (4500, tomorrow)
+
+
+def test_a_changed_dose_is_shown_with_its_load_before_it_is_signed():
+    ward, planned = missed_second()
+    client = signed_in(ward.prescriber)
+    url = reverse("decide", args=[planned.pk])
+    shown = plain(client.get(url, {"mg_per_kg": "50"}))
+    assert "changed to 50 mg per kg" in shown
+    assert "3,500 mg" in shown
+    assert "changed to" not in plain(client.get(url, {"mg_per_kg": "151"}))
+    assert "changed to" not in plain(client.get(url, {"mg_per_kg": "50,5"}))
+    tomorrow = timezone.now().astimezone(ZoneInfo(NEW_YORK)).date() + timedelta(days=1)
+    data = decision(
+        decision="change_dose",
+        reason_code="override:specialist_advice",
+        reason="After the hematologist's advice",
+        give_on=day_text(tomorrow),
+        mg_per_kg="151",
+    )
+    refused = client.post(url, data)
+    assert refused.status_code == 422
+    assert "is above the cap" in refused.content.decode()
+    assert client.post(url, data | {"mg_per_kg": "50"}).status_code == 302
+    assert dose(planned.course, 2).dose_mg == 3500
+
+
+def test_a_hold_is_signed_on_the_case_and_the_case_stays_open():
+    ward, planned = missed_second()
+    client = signed_in(ward.prescriber)
+    url = reverse("decide", args=[planned.pk])
+    today = timezone.now().astimezone(ZoneInfo(NEW_YORK)).date()
+    data = decision(decision="hold", reason_code="held:sepsis", review_on=day_text(today + timedelta(days=2)))
+    assert client.post(url, data).status_code == 302
+    page = client.get(url).content.decode()
+    assert "The course is on hold since" in page
+    assert "Sign the decision" in page
+
+
+def test_the_case_shows_what_nurses_noted_and_where_to_ask():
+    ward, planned = missed_second()
+    at = planned.overdue_at - timedelta(hours=3)
+    record_not_given(dose=planned, reason_code="no_access", was_prepared=True, by=ward.nurse, at=at)
+    page = signed_in(ward.prescriber).get(reverse("decide", args=[planned.pk])).content.decode()
+    assert "No venous access. It had been prepared" in page
+    assert "Ana Ruiz" in page
+    assert reverse("notes", args=[planned.course.patient_id]) in page
+
+
+def test_the_case_names_the_other_doses_that_are_open():
+    ward = make_ward()
+    transplanted = timezone.now() - timedelta(days=27)
+    course = make_course(ward, at=transplanted)
+    give(ward, dose(course), at=transplanted + timedelta(hours=20))
+    page = signed_in(ward.prescriber).get(reverse("decide", args=[dose(course, 2).pk])).content.decode()
+    assert "Dose 3, Week 4, is open as well." in page
+    assert "dose 2 can no longer be given late" in page
+
+
+def test_a_late_referral_is_told_on_the_case_and_a_pharmacist_signs_it():
+    ward, planned = missed_second()
+    course = planned.course
+    url = reverse("decide", args=[planned.pk])
+    client = signed_in(ward.pharmacist)
+    assert "before referral" not in client.get(url).content.decode()
+    Course.objects.filter(pk=course.pk).update(referred_at=planned.closes_at, referred_from="Mercy Hospital")
+    assert "Mercy Hospital" in client.get(url).content.decode()
+    data = {"before_referral": "1", "reason": "Their discharge letter says so", "password": PASSWORD}
+    assert client.post(url, data | {"reason": "Short"}).status_code == 422
+    assert client.post(url, data | {"password": "wrong-password-wrong"}).status_code == 422
+    assert signed_in(ward.nurse).post(url, data).status_code == 403
+    assert dose(course, 2).settled_as == ""
+    assert client.post(url, data).status_code == 302
+    assert dose(course, 2).settled_as == "before_referral"
 
 
 def test_list_and_case_stay_within_their_statements(django_assert_max_num_queries):
