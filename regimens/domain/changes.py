@@ -197,12 +197,15 @@ def move_target(
     interval of the one after it. Refused with the day that would still do: a window in hours, a day outside the window, less
     than an interval to a dose beside it.
     """
+    guards.day(on, "target_on")
     if window.in_hours:
         raise Refused(
             "hours_do_not_move",
             f"{window.title} runs in hours from the transplant: it has no other day.",
             source=window.row.window_source,
             field="target_on",
+            value=on,
+            limit="a window of days",
         )
     if not window.opens_on <= on <= window.last_on:
         raise Refused(

@@ -91,7 +91,7 @@ def release_lasts_until(released_at: datetime, *, within: Limit) -> datetime:
 
 def is_treatment_dose(mg_per_kg: Decimal, monograph: Monograph) -> bool:
     """Whether a dose is above the label's highest: kidney and fluid state are then asked about each time (R-CHK-6)."""
-    return mg_per_kg > monograph.limit("label_max_mg_per_kg").value
+    return guards.exact(mg_per_kg, "mg_per_kg", "mg per kg") > monograph.limit("label_max_mg_per_kg").value
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,11 +53,13 @@ def rolling(
     long ago no longer counts.
     """
     now = guards.instant(at, "at")
+    guards.positive(concentration_mg_per_ml, "concentration_mg_per_ml", "mg per mL")
+    guards.exact(plus_mg_per_kg, "plus_mg_per_kg", "mg per kg")
     since = now - timedelta(days=days)
     recent = [dose for dose in given if since < dose.started_at <= now]
     total = sum((dose.mg_per_kg for dose in recent), plus_mg_per_kg)
     volume = total / concentration_mg_per_ml
-    sucrose = None if sucrose_mg_per_ml is None else volume * sucrose_mg_per_ml
+    sucrose = None if sucrose_mg_per_ml is None else volume * guards.exact(sucrose_mg_per_ml, "sucrose_mg_per_ml", "mg per mL")
     working = Derivation(
         (
             (

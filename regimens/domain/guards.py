@@ -8,9 +8,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .monograph import Limit
 from .reasons import Refused
-from .units import number, with_unit
+from .units import day_text, number, with_unit
 
 ENTRY = "Rules for entering numbers"
+LARGEST_POWER = 9  # of ten, either way: beyond it arithmetic is no longer exact, and nothing here is that large or small
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+FIRST_INSTANT, NO_INSTANT_FROM = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+CALENDAR = f"{day_text(FIRST_DAY)} to {day_text(LAST_DAY)}"
 FIELD_WORDS = {
     "weight_kg": "Weight",
     "planned_weight_kg": "Planned weight",
@@ -31,6 +35,13 @@ FIELD_WORDS = {
     "entered_at": "Vial entry",
     "referred_at": "Referral",
     "born_on": "Date of birth",
+    "on": "Day",
+    "at": "Time",
+    "target_on": "Target day",
+    "sampled_on": "Day of the sample",
+    "first_dose_on": "Day of the first dose",
+    "last_given_on": "Day of the last dose",
+    "concentration_mg_per_ml": "Concentration",
 }
 
 
@@ -40,9 +51,20 @@ def words(field: str) -> str:
 
 
 def exact(value: object, field: str, unit: str = "") -> Decimal:
-    """The value itself when it is a finite Decimal; a float, a string or NaN is Refused ("not_a_decimal")."""
+    """The value itself when it is a finite Decimal; a float, a string or NaN is Refused ("not_a_decimal"), and so is a number
+    of more digits than can be reckoned with ("out_of_reach").
+    """
     if isinstance(value, Decimal) and value.is_finite():
-        return value
+        if not value or -LARGEST_POWER <= value.adjusted() < LARGEST_POWER:
+            return value
+        raise Refused(
+            "out_of_reach",
+            f"{words(field)}: {value} is too large or too small a number.",
+            source=ENTRY,
+            field=field,
+            value=str(value),
+            limit=f"{LARGEST_POWER} digits before the point, {LARGEST_POWER} after",
+        )
     raise Refused(
         "not_a_decimal",
         f"{words(field)}: {value} is not an exact number{' of ' + unit if unit else ''}.",
@@ -102,9 +124,13 @@ def not_longer(value: Decimal, limit: Limit, field: str) -> Decimal:
 
 
 def instant(value: object, field: str) -> datetime:
-    """An aware instant, in UTC; a naive one is Refused ("no_zone") because nobody can tell when it was."""
+    """An aware instant, in UTC; a naive one is Refused ("no_zone") because nobody can tell when it was, and one before 1900 or
+    after 2199 as well ("beyond_calendar").
+    """
     if isinstance(value, datetime) and value.utcoffset() is not None:
-        return value.astimezone(UTC)
+        if FIRST_INSTANT <= value < NO_INSTANT_FROM:
+            return value.astimezone(UTC)
+        raise _beyond_calendar(value, field)
     raise Refused(
         "no_zone",
         f"{words(field)}: a date and time needs its time zone.",
@@ -131,9 +157,11 @@ def zone(name: str, field: str = "zone_name") -> ZoneInfo:
 
 
 def day(value: object, field: str) -> date:
-    """A calendar day, not an instant; Refused ("not_a_day") otherwise."""
+    """A calendar day, not an instant; Refused ("not_a_day") otherwise, and before 1900 or after 2199 ("beyond_calendar")."""
     if isinstance(value, date) and not isinstance(value, datetime):
-        return value
+        if FIRST_DAY <= value <= LAST_DAY:
+            return value
+        raise _beyond_calendar(value, field)
     raise Refused(
         "not_a_day",
         f"{words(field)}: {value} is not a calendar day.",
@@ -141,4 +169,15 @@ def day(value: object, field: str) -> date:
         field=field,
         value=str(value),
         limit="a calendar day",
+    )
+
+
+def _beyond_calendar(value: date, field: str) -> Refused:
+    return Refused(
+        "beyond_calendar",
+        f"{words(field)}: {day_text(value)} is not from {CALENDAR}.",
+        source="Time rules",
+        field=field,
+        value=day_text(value),
+        limit=CALENDAR,
     )

@@ -46,7 +46,7 @@ class FirstDoseAnchor:
     @property
     def day(self) -> date:
         """Day 1."""
-        return self.on
+        return guards.day(self.on, "on")
 
 
 CourseAnchor = TransplantAnchor | FirstDoseAnchor

@@ -252,7 +252,8 @@ def vaccine_interference(*, last_given_on: date, highest_mg_per_kg: Decimal, mon
 
 def is_antibody_passive(*, sampled_on: date, first_dose_on: date | None) -> bool:
     """True when a CMV IgG sample may show antibody that was infused: taken on or after the day of the first dose (R-SCR-11)."""
-    return first_dose_on is not None and guards.day(sampled_on, "sampled_on") >= first_dose_on
+    sampled = guards.day(sampled_on, "sampled_on")
+    return first_dose_on is not None and sampled >= guards.day(first_dose_on, "first_dose_on")
 
 
 def asks_antiviral(*, organs: Collection[str], donor_igg: str, recipient_igg: str, intent: Intent) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from regimens.domain import (
+    checks,
     clock,
     course,
     dosing,
@@ -28,7 +29,7 @@ from regimens.domain import (
     status,
     transitions,
 )
-from regimens.domain.changes import mark_before_referral, shift_window
+from regimens.domain.changes import mark_before_referral, move_target, shift_window
 from regimens.domain.exposure import GivenDose, rolling
 from regimens.domain.monograph import Anchor, Monograph
 from regimens.domain.reasons import Derivation, Refused
@@ -144,6 +145,7 @@ PERCENT = MONOGRAPH.limit("weight_change_percent")
 REFUSALS: dict[str, Callable[[], object]] = {
     "exact": lambda: guards.exact(1.5, "weight_kg", "kg"),
     "exact, no unit": lambda: guards.exact(D("NaN"), "weight_kg"),
+    "too large": lambda: guards.exact(D("1E+9"), "weight_kg", "kg"),
     "positive": lambda: guards.positive(D(0), "ceiling", "mg per kg per h"),
     "positive, no number": lambda: guards.positive(D("NaN"), "ceiling", "mg per kg per h"),
     "below": lambda: amount(kg="1.9"),
@@ -159,6 +161,8 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "no zone": lambda: guards.instant(NAIVE, "started_at"),
     "unknown zone": lambda: guards.zone("Nowhere"),
     "not a day": lambda: guards.day("today", "born_on"),
+    "day beyond": lambda: guards.day(date(2200, 1, 1), "born_on"),
+    "instant beyond": lambda: guards.instant(datetime(1899, 12, 31, 23, 59, tzinfo=UTC), "started_at"),
     "local day": lambda: clock.local_day(NAIVE, NY),
     "local day, zone": lambda: clock.local_day(AT, "Nowhere"),
     "gap hour": lambda: clock.local_instant(date(2026, 3, 8), time(2, 5), NY),
@@ -218,10 +222,20 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "timing": lambda: intervals.timing(started_at=NAIVE, opens_at=AT, target_at=AT, overdue_at=AT, closes_at=AT),
     "status": lambda: status.status(FACTS, NAIVE),
     "rolling": lambda: rolling((), at=NAIVE, days=7, concentration_mg_per_ml=D(50)),
+    "rolling, concentration": lambda: rolling((), at=AT, days=7, concentration_mg_per_ml=D(0)),
+    "rolling, sucrose": lambda: rolling((), at=AT, days=7, concentration_mg_per_ml=D(50), sucrose_mg_per_ml=D("NaN")),
+    "rolling, considered": lambda: rolling((), at=AT, days=7, concentration_mg_per_ml=D(50), plus_mg_per_kg=D("NaN")),
+    "treatment dose": lambda: checks.is_treatment_dose(D("NaN"), MONOGRAPH),
     "referral": lambda: mark_before_referral(WINDOWS, NAIVE),
     "given outside": lambda: mark_before_referral(WINDOWS, AT, ("W3",)),
     "shift in hours": lambda: shift_window(WINDOWS[0], 3),
     "shift zone": lambda: shift_window(replace(WINDOWS[1], zone_name="Nowhere"), 3),
+    "move in hours": lambda: move_target(WINDOWS[0], DAY),
+    "move outside": lambda: move_target(WINDOWS[1], date(2026, 1, 11)),
+    "move outside, late": lambda: move_target(WINDOWS[1], date(2026, 1, 19)),
+    "move near before": lambda: move_target(WINDOWS[1], date(2026, 1, 12), before_on=date(2026, 1, 6)),
+    "move near after": lambda: move_target(WINDOWS[1], date(2026, 1, 18), after_on=date(2026, 1, 24), after_interval_hours=168),
+    "move to no day": lambda: move_target(WINDOWS[1], AT),
     "unknown dose": lambda: decided(replace(CASE, code="W3"), 20),
     "past": lambda: decided(CASE, 20, 19),
     "options at": lambda: missed.options(CASE, at=NAIVE, monograph=MONOGRAPH),
@@ -234,6 +248,8 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "screened on": lambda: screened(on="today"),
     "vaccine day": lambda: screening.vaccine_interference(last_given_on=AT, highest_mg_per_kg=D(150), monograph=MONOGRAPH),
     "vaccine amount": lambda: screening.vaccine_interference(last_given_on=DAY, highest_mg_per_kg=D(0), monograph=MONOGRAPH),
+    "first dose on": lambda: screening.is_antibody_passive(sampled_on=DAY, first_dose_on=AT),
+    "first dose on, as an anchor": lambda: schedule.plan_windows(PNEUMONITIS, replace(DAY_ONE, on=AT), centre_zone=NY),
     "sampled on": lambda: screening.is_antibody_passive(sampled_on=AT, first_dose_on=DAY),
     "no organ": lambda: proposed(),
     "cells with organ": lambda: proposed("hsct", "kidney"),

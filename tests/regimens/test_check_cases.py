@@ -164,7 +164,9 @@ def test_days_and_closing_instants_hold_in_every_zone(tmp_path: Path, row: str) 
         ("P,kidney,2025-03-09T12:30,,,,2025-03-09,,,,,,,", "line 2: timezone is empty"),
         ("P,kidney,,UTC,2025-03-09,,2025-03-09,,,,,,,", "line 2: transplant_at is empty"),
         ("P,hsct_pneumonitis,2025-03-09T12:30,UTC,,,,,,2025-03-09,,,,", "line 2: first_given_on is empty"),
-        ("P,kidney,9999-12-09T12:30,UTC,,,,,2025-03-09,,,,,", "line 2: the dates run beyond the calendar"),
+        ("P,kidney,9999-12-09T12:30,UTC,,,,,2025-03-09,,,,,", "line 2: Day: 09-Dec-9999 is not from 01-Jan-1900"),
+        ("P,kidney,0001-01-01,Asia/Kolkata,,,,,2025-03-09,,,,,", "line 2: Day: 01-Jan-0001 is not from 01-Jan-1900"),
+        ("P,kidney,0001-01-01T00:30+14:00,UTC,,,,,2025-03-09,,,,,", "line 2: transplant_at: 01-Jan-0001 is not from"),
         ("P,kidney,2025-03-09T12:30,UTC,,,,,,2025-03-09,,,,", "D1 expected 2025-03-09, got none"),
         (
             "P,kidney,2025-03-06T02:30,America/New_York,,2025-03-09T02:30,,,,,,,,",
