@@ -188,7 +188,7 @@ def _context(request: HttpRequest, case: Case, form: BuildForm, draft: planning.
         "totals": totals(draft) if draft else None,
         "asks_basis": form.asks_basis if form.is_bound else case.weights.differ(case.value),
         "shows_basis": "weight_basis" in form.fields and (form.offered.has_two_weights or form.is_bound),
-        "stopped_at": case.stopped[0].stopped_at if case.stopped else None,  # type: ignore[attr-defined]  # annotated
+        "stopped_at": case.ended.stopped_at if case.ended else None,
         "others": case.others,
         "may_order": may(request.membership, "order"),
     }

@@ -41,6 +41,7 @@ class Case:
     order: Order | None
     given_elsewhere: list[OutsideDose]
     others: list[Course]
+    ended: Course | None  # the course of this transplant that was stopped last, and its doses
     stopped: list[PlannedDose]
     closed_days: set[date]
     had_cmvig_here: bool
@@ -57,7 +58,7 @@ def read_case(transplant: Transplant, now: datetime, answers: list[Precaution]) 
     patient = transplant.patient
     monograph = planning.published()
     value = monograph.to_domain()
-    courses_here = Course.objects.filter(transplant=transplant).exclude(stopped_at=None)
+    ended = Course.objects.filter(transplant=transplant).exclude(stopped_at=None).order_by("-stopped_at")[:1]
     rows = read_together(
         {
             "weights": facts.valid_weights(patient)[:100],
@@ -67,16 +68,15 @@ def read_case(transplant: Transplant, now: datetime, answers: list[Precaution]) 
             "others": courses.other_open_courses(patient, transplant).annotate(
                 graft_number=F("transplant__number"), protocol_title=F("protocol__title")
             ),
-            "stopped": PlannedDose.objects.filter(course__in=courses_here)
+            "ended": ended,
+            "stopped": PlannedDose.objects.filter(course__in=ended.values("pk"))
             .exclude(settled_as="superseded")
-            .annotate(stopped_at=F("course__stopped_at"))
-            .order_by("-course__stopped_at", "number"),
+            .order_by("number"),
             "risk": RiskReview.objects.filter(patient=patient, superseded_at=None),
             "closed": patient.centre.closed_days.filter(on__gte=local_day(now, patient.centre.time_zone) - timedelta(days=150)),
         }
     )
     attach_people(rows["order"])
-    last = rows["stopped"][0].course_id if rows["stopped"] else None
     return Case(
         transplant=transplant,
         answers=answers,
@@ -87,7 +87,8 @@ def read_case(transplant: Transplant, now: datetime, answers: list[Precaution]) 
         order=rows["order"][0] if rows["order"] else None,
         given_elsewhere=rows["given"],
         others=rows["others"],
-        stopped=[dose for dose in rows["stopped"] if dose.course_id == last],
+        ended=rows["ended"][0] if rows["ended"] else None,
+        stopped=rows["stopped"],
         closed_days={day.on for day in rows["closed"]},
         had_cmvig_here=bool(rows["here"]),
         risk=rows["risk"][0] if rows["risk"] else None,
