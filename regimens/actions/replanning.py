@@ -251,7 +251,11 @@ def recalculate_course(
         if shown:
             raise Refusal("stale", STALE)
         raise Refusal("weight_not_usable", "This is not the latest valid weight of this patient.", field="weight_kg")
-    draft = draft_replan(chart, weight=weight, at=at)
+    try:
+        draft = draft_replan(chart, weight=weight, at=at)
+    except Refusal as refusal:
+        # Who saw a change, and there is none any more: somebody else was first.
+        raise Refusal("stale", STALE) if shown and refusal.code == "same_weight" else refusal from None
     if shown and shown != draft.fingerprint:
         raise Refusal("stale", STALE)
     locked = draft.course
