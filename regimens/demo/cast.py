@@ -52,6 +52,10 @@ PATIENTS = (
     _p("Okonkwo", "Adaeze", "female", (1979, 7, 14), "70", "kidney", "arrived"),
     _p("Nguyễn", "Thị Lan", "female", (1988, 2, 29), "52.5", "liver", "arrived", "ICU 2"),
     _p("Halloran", "Pat", "other", (1961, 2, 2), "88", "lung", "arrived", "ICU 1"),
+    # Ordered and not built yet; given a dose elsewhere that nobody has decided about; referred in week 5
+    _p("Bergström", "Astrid", "female", (1975, 6, 2), "66", "kidney pancreas", "ordered"),
+    _p("Costa", "Inês", "female", (1984, 9, 17), "58.5", "liver", "outside", "ICU 2"),
+    _p("Oyelaran", "Tunde", "male", (1982, 1, 19), "79", "kidney", "late_start:35"),
     # Built, waiting for a second pharmacist
     _p("Okonkwo", "Adanna", "female", (1981, 3, 9), "64.2", "kidney", "built"),
     _p("Brandt", "Otto", "male", (1954, 9, 30), "93", "heart", "built", "ICU 1"),

@@ -13,6 +13,7 @@ from patients.models import Membership, Patient, PrecautionKind, Transplant
 from patients.rules import is_stale
 from regimens.actions import courses, findings, infusions, orders, planning, releases, verification
 from regimens.actions.charting import ReactionFacts, VialFacts, VitalsFacts
+from regimens.demo import elsewhere
 from regimens.demo.cast import Person
 from regimens.models import Course, PlannedDose
 
@@ -21,6 +22,10 @@ OFF_LABEL_REASON = {
     True: "Severe CMV pneumonitis, ganciclovir alone has failed",
     False: "Infant after heart transplant, 8-week course of the center",
 }
+# When those who came within the last days were operated on.
+HOURS_AGO = {"arrived": 9, "ordered": 11, "outside": 13, "contraindicated": 12}
+HOURS_AGO |= {"built": 15, "initial_due": 30, "initial_late": 61, "infusing": 22}
+NOTHING_BEFORE = courses.Beside(prior_ig="no")
 PROTOCOL = {"kidney": "kidney", "hsct": "hsct_pneumonitis"}
 
 
@@ -57,6 +62,28 @@ class Story:
 
     def _arrived(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         """Transplanted some hours ago; nothing is built."""
+
+    def _ordered(self, person: Person, patient: Patient, transplant: Transplant) -> None:
+        """A combined graft: the prescriber chose the protocol and signed; a pharmacist builds it."""
+        elsewhere.order_for_combined_graft(self.staff["prescriber1"], transplant, self.now - timedelta(hours=1))
+
+    def _outside(self, person: Person, patient: Patient, transplant: Transplant) -> None:
+        """A dose given at the referring hospital the evening before: does it count as the initial one?"""
+        evening_before = transplant.reperfusion_at - timedelta(hours=14)
+        elsewhere.given(self.staff["nurse1"], patient, evening_before, person.weight_kg * 150)
+        self._build(person, patient, transplant, beside=courses.Beside(prior_ig="yes"))
+
+    def _late_start(self, person: Person, patient: Patient, transplant: Transplant) -> None:
+        """Two visits were given elsewhere, the third passed before the referral; the fourth is ours."""
+        first_at = transplant.reperfusion_at + timedelta(hours=12)
+        given = [
+            (elsewhere.given(self.staff["nurse1"], patient, first_at + timedelta(days=days), person.weight_kg * per_kg), visit)
+            for days, per_kg, visit in ((0, 150, "W0"), (14, 100, "W2"))
+        ]
+        beside = courses.Beside(
+            prior_ig="yes", referred_from="Lakeside Hospital", visits={dose.pk: visit for dose, visit in given}
+        )
+        self._verify(self._build(person, patient, transplant, beside=beside, referred_at=self.now - timedelta(hours=6)))
 
     def _contraindicated(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         """IgA deficiency is recorded: planning stops until a prescriber releases it."""
@@ -169,9 +196,8 @@ class Story:
 
     def _operated_at(self, stage: str, days: int) -> datetime:
         """When the graft was reperfused. Stages counted in days were operated at 09:40 local time so many days ago."""
-        hours = {"arrived": 9, "contraindicated": 12, "built": 15, "initial_due": 30, "initial_late": 61, "infusing": 22}
-        if stage in hours:
-            return self.now - timedelta(hours=hours[stage] + self.told % 5)
+        if stage in HOURS_AGO:
+            return self.now - timedelta(hours=HOURS_AGO[stage] + self.told % 5)
         if stage.startswith("pneumonitis"):
             days = 40
         local = self.now.astimezone(self.zone).date() - timedelta(days=days)
@@ -203,12 +229,22 @@ class Story:
         patients.answer_precautions(patient=patient, answers=dict.fromkeys(PrecautionKind.values, ("absent", "")), by=by, at=at)
         return patient
 
-    def _build(self, person: Person, patient: Patient, transplant: Transplant, protocol_code: str = "") -> Course:
+    def _build(
+        self,
+        person: Person,
+        patient: Patient,
+        transplant: Transplant,
+        protocol_code: str = "",
+        *,
+        beside: courses.Beside = NOTHING_BEFORE,
+        referred_at: datetime | None = None,
+    ) -> Course:
+        """A course with its order: 3 h after the operation, or now where the patient came later and was weighed again."""
         code = protocol_code or (PROTOCOL.get(person.organs[0], "other_organ") if len(person.organs) == 1 else "other_organ")
         off_label = planning.published().to_domain().protocol(code).off_label
         pneumonitis = code == "hsct_pneumonitis"
         at = transplant.reperfusion_at + timedelta(hours=3)
-        if pneumonitis:
+        if pneumonitis or referred_at:
             at = self.now - timedelta(days=8 if person.stage == "pneumonitis" else 0, hours=2)
             patients.record_weight(
                 patient=patient,
@@ -222,11 +258,13 @@ class Story:
         course = courses.build_course(
             transplant=transplant,
             choices=planning.Choices(
-                protocol_code=code, first_dose_on=at.astimezone(self.zone).date() if pneumonitis else None
+                protocol_code=code,
+                first_dose_on=at.astimezone(self.zone).date() if pneumonitis else None,
+                referred_at=referred_at,
             ),
             weight=patient.weights.filter(error_at=None).latest("measured_at"),
             choice_reason="Chosen in the order",
-            beside=courses.Beside(prior_ig="no"),
+            beside=beside,
             order=orders.OrderFacts(
                 prescriber=prescriber,
                 ordered_at=at - timedelta(minutes=30),

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 
 from patients.models import Membership, Patient, Transplant
-from regimens.models import Administration, Course, PlannedDose
+from regimens.models import Administration, Course, Order, OutsideDose, PlannedDose
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -34,6 +34,8 @@ def addresses() -> dict[str, list[str]]:
     open_course = Course.objects.get(patient__family_name="Tanaka")
     arrived = Transplant.objects.get(patient__family_name="Halloran")
     patient = Patient.objects.get(family_name="Moreau")
+    ordered = Order.objects.get(course=None, superseded_at=None)
+    elsewhere = OutsideDose.objects.get(patient__family_name="Costa")
     running = Administration.objects.filter(ended_at=None).earliest("started_at")
     given = Administration.objects.filter(ended_at__isnull=False).earliest("started_at")
     due = PlannedDose.objects.filter(settled_at=None, course__patient__family_name="Silva").earliest("closes_at")
@@ -56,6 +58,11 @@ def addresses() -> dict[str, list[str]]:
             f"/patients/{patient.pk}/close/",
             f"/transplants/{arrived.pk}/edit/",
             f"/transplants/{arrived.pk}/build/",
+            f"/transplants/{ordered.transplant_id}/build/",
+            f"/transplants/{arrived.pk}/order/",
+            "/orders/",
+            f"/patients/{elsewhere.patient_id}/outside-doses/",
+            f"/outside-doses/{elsewhere.pk}/strike-out/",
             f"/courses/{built.pk}/verify/",
             f"/courses/{open_course.pk}/stop/",
             f"/doses/{due.pk}/",
@@ -67,7 +74,13 @@ def addresses() -> dict[str, list[str]]:
             f"/infusions/{running.pk}/",
             f"/infusions/{given.pk}/",
         ],
-        "prescriber1": [f"/doses/{missed.pk}/decide/", f"/courses/{built.pk}/cosign/"],
+        "prescriber1": [
+            f"/doses/{missed.pk}/decide/",
+            f"/orders/{built.orders.get(superseded_at=None).pk}/sign/",
+            f"/transplants/{ordered.transplant_id}/order/",
+            f"/orders/{ordered.pk}/withdraw/",
+            f"/outside-doses/{elsewhere.pk}/decide/",
+        ],
     }
 
 
