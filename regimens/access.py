@@ -6,7 +6,7 @@ import uuid
 
 from patients.access import one, patients_of
 from patients.models import Membership
-from regimens.models import Administration, Course, Note, Order, OutsideDose, PlannedDose
+from regimens.models import Administration, AntibodyRemoval, Course, LabResult, Note, Order, OutsideDose, PlannedDose
 
 
 def course_for(by: Membership | None, course_id: uuid.UUID) -> Course:
@@ -65,3 +65,13 @@ def order_for(by: Membership | None, order_id: int) -> Order:
 def outside_dose_for(by: Membership | None, outside_id: int) -> OutsideDose:
     """One dose given elsewhere with its patient, or 404."""
     return one(OutsideDose.objects.select_related("patient__centre").filter(patient__in=patients_of(by)), pk=outside_id)
+
+
+def result_for(by: Membership | None, result_id: int) -> LabResult:
+    """One result with its patient, or 404."""
+    return one(LabResult.objects.select_related("patient__centre").filter(patient__in=patients_of(by)), pk=result_id)
+
+
+def removal_for(by: Membership | None, removal_id: int) -> AntibodyRemoval:
+    """One antibody removal with its patient, or 404."""
+    return one(AntibodyRemoval.objects.select_related("patient__centre").filter(patient__in=patients_of(by)), pk=removal_id)

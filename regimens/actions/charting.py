@@ -144,7 +144,7 @@ def _chart_of(dose: PlannedDose, courses: QuerySet[Course], doses: QuerySet[Plan
         .annotate(held=ArraySubquery(holds.values("held_at")), resumed=ArraySubquery(holds.values("resumed_at")))
         .get(pk=dose.course_id)
     )
-    rows = list(
+    rows: list[PlannedDose] = list(
         doses.select_related("protocol_dose", "weight")
         .annotate(
             released=ArraySubquery(releases.values("released_at")), withdrawn=ArraySubquery(releases.values("withdrawn_at"))

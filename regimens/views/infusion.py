@@ -19,7 +19,7 @@ from patients.models import Patient
 from patients.refusal import Refusal
 from patients.roles import may, require
 from regimens.access import dose_for
-from regimens.actions import departures, infusions, planning
+from regimens.actions import departures, findings, infusions, planning, releases
 from regimens.actions.around import read_around
 from regimens.actions.charting import Chart, VialFacts, read_dose
 from regimens.actions.infusions import AlreadyRecorded
@@ -31,6 +31,8 @@ from regimens.templatetags import display
 from regimens.views.frame import patient_frame
 from regimens.views.infusion_record import add_refusal, infusion
 from regimens.views.infusion_rows import plan_rows
+from regimens.views.release import release_text
+from regimens.views.release_rows import result_lines
 
 WAYS = ("start", "given")
 
@@ -87,6 +89,18 @@ class _Page:
     def default_way(self) -> str:
         """Start where that is possible, else record."""
         return "start" if self.may_start and self.stop is None else "given"
+
+    def _pre_dose(self, zone: str) -> list[dict[str, str]]:
+        """The last two creatinines, BUNs and urine outputs, and a prescriber's "slower"."""
+        results = self.around.results
+        rows = [
+            {"label": findings.PLAUSIBLE[kind].name, "value": "; before: ".join(result_lines(results, kind, zone))}
+            for kind in releases.LOOKED_AT
+        ]
+        risen = findings.rise_of(results, self.around.given_at(self.chart))
+        if risen is not None and risen[1].answer == "slower":
+            rows.append({"label": "Prescriber", "value": "Give slower: creatinine has risen since before the last dose"})
+        return rows
 
     def _start_form(self, data: Any = None) -> StartForm:
         given: dict[str, Any] = {
@@ -172,7 +186,7 @@ class _Page:
         url = reverse("infusion-log", args=[dose.pk])
         ways = (("start", "Start now"), ("given", "Already given"))
         value = dose.course.monograph.to_domain()
-        context = patient_frame(self.request, self.chart.patient, self.now) | {
+        context = patient_frame(self.request, self.chart.patient, self.now, self.around.answers) | {
             "dose": dose,
             "dose_text": display.format_unit(dose.dose_mg, "mg"),
             "volume_text": display.format_unit(dose.draw_ml, "mL"),
@@ -185,6 +199,8 @@ class _Page:
             "begin_within": display.format_minutes(self.plan.begin_within),
             "finish_within": display.format_minutes(self.plan.must_finish_after_entry),
             "stop": self.stop if way == "start" else None,
+            "released": release_text(dose, self.around, zone),
+            "pre_dose": self._pre_dose(zone),
             "way": way,
             "tabs": [
                 {"label": label, "url": f"{url}?way={code}", "current": code == way}
