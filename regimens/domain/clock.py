@@ -13,6 +13,7 @@ from .units import day_text
 
 ONE_DAY = timedelta(days=1)
 ONE_SECOND = timedelta(seconds=1)
+MIDNIGHT, MIDNIGHT_AGAIN = time(), time(fold=1)  # the second of two, where it comes twice
 
 
 def local_day(at: datetime, zone_name: str) -> date:
@@ -31,12 +32,12 @@ def day_start(on: date, zone: tzinfo) -> datetime:
     Where midnight does not exist (clocks go forward over it) it is the moment after the gap; where it comes twice, the first of
     the two.
     """
-    midnight = datetime(on.year, on.month, on.day, 0, 0, 0, 0, zone)
+    midnight = datetime.combine(on, MIDNIGHT, zone)
     offset = midnight.utcoffset()
-    later = datetime(on.year, on.month, on.day, 0, 0, 0, 0, zone, fold=1).utcoffset()
+    later = datetime.combine(on, MIDNIGHT_AGAIN, zone).utcoffset()
     assert offset is not None and later is not None  # a zone always knows its offset
     if offset >= later:
-        return datetime(on.year, on.month, on.day, 0, 0, 0, 0, UTC) - offset
+        return datetime.combine(on, MIDNIGHT, UTC) - offset
     return _first_instant_after_gap(on, zone, (midnight - later).replace(tzinfo=UTC), (midnight - offset).replace(tzinfo=UTC))
 
 

@@ -11,6 +11,7 @@ import pytest
 from regimens.domain.clock import day_start, last_day, local_day, local_instant
 from regimens.domain.reasons import Refused
 from regimens.domain.schedule import TransplantAnchor, plan_windows
+from regimens.domain.status import DoseFacts, Status, status
 from tests.domain.factory import KIDNEY
 
 ZONES = ("America/New_York", "Europe/London", "Australia/Sydney", "Asia/Kolkata", "Australia/Lord_Howe", "UTC")
@@ -48,6 +49,9 @@ def test_72_hours_are_elapsed_time_across_every_change_of_the_clocks(zone: str) 
             transplant = change + timedelta(minutes=minutes)
             first = plan_windows(KIDNEY, TransplantAnchor(transplant, zone), centre_zone=zone)[0]
             assert first.closes_at - transplant == timedelta(hours=72)
+            facts = DoseFacts(first.opens_at, first.overdue_at, first.closes_at)
+            assert status(facts, first.closes_at - timedelta(minutes=1)) is Status.DUE
+            assert status(facts, first.closes_at) is Status.MISSED
             begin, close = transplant.astimezone(info), first.closes_at.astimezone(info)
             moved = close.utcoffset() - begin.utcoffset()  # type: ignore[operator]
             assert close.replace(tzinfo=None) == begin.replace(tzinfo=None) + timedelta(hours=72) + moved
