@@ -1,18 +1,19 @@
-"""What happened to a chart, for people to read: each change with who, in which role, when, before, after and why."""
+"""What happened to a chart, for people to read: each change with who, in which role, when, before, after and why.
+
+Labels, units and words follow from the models, so that a new table tells its history without a line here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from django.apps import apps
-from django.core.exceptions import ValidationError
-from django.db.models import Field, ForeignKey, Model
+from django.db.models import Exists, Model, OuterRef, Q
 
-from patients.models import Event, Membership, Patient, RowChange
+from patients.images import Images, column_of, described, is_silent, model_of, name_of, value_of
+from patients.models import Event, Patient, RowChange
 
 # The one column that says what a new row is about. Where a row follows an earlier one of its series, that one is its "before".
 HEADLINES = {
@@ -20,30 +21,26 @@ HEADLINES = {
     "patients_weightmeasurement": "weight_kg",
     "patients_precaution": "answer",
     "patients_transplant": "organs",
-    "regimens_course": "choice_reason",
-    "regimens_order": "indication",
     "regimens_planneddose": "dose_mg",
-    "regimens_sheetcopy": "code",
     "regimens_administration": "started_at",
     "regimens_ratechange": "rate_ml_per_h",
-    "regimens_vitalsigns": "moment",
-    "regimens_reaction": "term",
     "regimens_vialuse": "given_ml",
     "regimens_misseddosedecision": "decision",
 }
 SERIES = {"patients_weightmeasurement": (), "patients_precaution": ("kind",)}
-
-# Columns that say nothing to a reader: keys, counters, and what stands in the event already.
-SILENT = {"id", "version", "name_key", "recorded_at", "registered_at", "built_at"}
+WORDS = {"INSERT": "recorded", "FOUND": "found", "DELETE": "deleted"}
+NEW = ("INSERT", "FOUND")
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One line of a chart's history.
 
-    ``before`` and ``after`` are values of the field's own kind (a Decimal, an aware instant, a date, a list, words), None where
-    there is nothing; ``field`` is the column, whose name carries the unit (weight_kg). A line without a field is an act that
-    changed no row, such as a print. ``who`` names the database's role where a row was changed outside the app.
+    ``about`` says which one: "Selective IgA deficiency", "2". ``before`` and ``after`` are values of the field's own kind (a
+    Decimal, an aware instant, a date, a list, words), None where there is nothing; ``field`` is the column, whose name carries
+    the unit (weight_kg). ``details`` are the other columns of a new row, as (label, column, value). A line without a field and
+    without details is an act that changed no row, such as a print. ``who`` names the database's role where a row was changed
+    outside the app.
     """
 
     at: datetime
@@ -51,108 +48,135 @@ class HistoryEntry:
     role: str
     act: str
     what: str
+    about: str
     field: str
     before: Any
     after: Any
     reason: str
     request_id: str
+    details: tuple[tuple[str, str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Lines, newest first, and the instant before which the next page begins; None where there is no older line."""
+
+    lines: list[HistoryEntry]
+    older_than: datetime | None
 
 
 def history_of(patient: Patient, *, with_reads: bool = False) -> list[HistoryEntry]:
-    """The history of one chart, newest first, in three queries. Events named read_… are left out unless asked for."""
-    changes = list(RowChange.objects.filter(patient_id=patient.pk).select_related("event").order_by("id"))
-    told = [change.event_id for change in changes if change.event_id]
-    acts = Event.objects.filter(patient_id=patient.pk).exclude(pk__in=told).order_by("id")
+    """The whole history of one chart, newest first. Events named read_… are left out unless asked for."""
+    return history_page(patient, with_reads=with_reads, size=None).lines
+
+
+def history_page(
+    patient: Patient, *, with_reads: bool = False, before: datetime | None = None, size: int | None = 50
+) -> HistoryPage:
+    """At least ``size`` changes and acts of one chart older than ``before``, in at most five queries.
+
+    Everything of one instant stays on one page, so that none is left out between two.
+    """
+    changes = RowChange.objects.filter(patient_id=patient.pk).select_related("event")
+    acts = Event.objects.filter(~Exists(RowChange.objects.filter(event=OuterRef("pk"), patient_id=patient.pk)))
+    acts = acts.filter(patient_id=patient.pk)
     if not with_reads:
         acts = acts.exclude(name__startswith="read_")
-    people = _people(changes)
-    lines = [(change.at, line) for change, line in _lines(changes, people)]
-    lines += [(act.at, _line(act.at, act, "", what=act.name.replace("_", " "))) for act in acts]
-    return [line for _, line in sorted(lines, key=lambda pair: pair[0], reverse=True)]
+    if before is not None:
+        changes, acts = changes.filter(at__lt=before), acts.filter(at__lt=before)
+    some = None if size is None else size + 40
+    rows: list[RowChange | Event] = [*changes.order_by("-id")[:some], *acts.order_by("-id")[:some]]
+    rows.sort(key=lambda row: row.at, reverse=True)
+    rest = [] if size is None else rows[size:]
+    if size is not None:
+        rows = rows[:size]
+        while rest and rest[0].at == rows[-1].at:
+            rows.append(rest.pop(0))
+    told = [row for row in rows if isinstance(row, RowChange)]
+    lines = list(_lines(rows, Images(told, zone_name=patient.centre.time_zone), _earlier(patient, told)))
+    return HistoryPage(lines, rows[-1].at if rest else None)
 
 
-def _lines(changes: Iterable[RowChange], people: dict[int, str]) -> Iterator[tuple[RowChange, HistoryEntry]]:
+def lines_of(changes: Iterable[RowChange], zone_name: str) -> list[HistoryEntry]:
+    """Any changes in words, in their order; without the value before a new row of a series."""
+    rows = list(changes)
+    return list(_lines(rows, Images(rows, zone_name=zone_name), {}))
+
+
+def _lines(rows: Iterable[RowChange | Event], images: Images, earlier: dict[int, Any]) -> Iterator[HistoryEntry]:
+    for row in rows:
+        if isinstance(row, Event):
+            yield _line(row.at, row, "", what=row.name.replace("_", " "))
+        elif row.op == "UPDATE":
+            yield from _update(row, images)
+        else:
+            yield _new_row(row, images, earlier)
+
+
+def _update(change: RowChange, images: Images) -> Iterator[HistoryEntry]:
+    model, image, old = model_of(change.tbl), change.new or {}, change.old or {}
+    about = described(model, image, images)
+    for column in sorted(image):
+        was, now = old.get(column), image[column]
+        if was != now and not is_silent(model, column):
+            values = {"before": value_of(model, column, was, images), "after": value_of(model, column, now, images)}
+            what = f"{name_of(change.tbl)}: {column_of(model, column)}"
+            yield _line(change.at, change.event, change.db_role, what=what, about=about, field=column, **values)
+
+
+def _new_row(change: RowChange, images: Images, earlier: dict[int, Any]) -> HistoryEntry:
+    model, image = model_of(change.tbl), change.new or change.old or {}
+    headline = HEADLINES.get(change.tbl, "")
+    details = tuple(
+        (column_of(model, column), column, value_of(model, column, image[column], images))
+        for column in _in_order(model, image)
+        if column != headline and image[column] not in (None, "", [], False) and not is_silent(model, column, is_new=True)
+    )
+    return _line(
+        change.at,
+        change.event,
+        change.db_role,
+        what=f"{name_of(change.tbl)} {WORDS[change.op]}",
+        about=described(model, image, images),
+        field=headline,
+        before=value_of(model, headline, earlier.get(change.pk), images) if headline else None,
+        after=value_of(model, headline, image.get(headline), images) if headline else None,
+        details=details,
+    )
+
+
+def _in_order(model: type[Model] | None, image: dict[str, Any]) -> list[str]:
+    """The image's columns in the model's order; PostgreSQL keeps them by length."""
+    order = [field.column for field in model._meta.concrete_fields] if model else []
+    return sorted(image, key=lambda column: order.index(column) if column in order else len(order))
+
+
+def _earlier(patient: Patient, changes: Iterable[RowChange]) -> dict[int, Any]:
+    """The value that each new row of a series followed, by the change's number. One query, none without such a row."""
+    if not any(change.tbl in SERIES and change.op in NEW for change in changes):
+        return {}
     latest: dict[tuple[Any, ...], Any] = {}
-    for change in changes:
-        model = _models().get(change.tbl)
-        image = change.new or change.old or {}
-        if change.op == "UPDATE":
-            for column in sorted(image):
-                was, now = (change.old or {}).get(column), image[column]
-                if was != now and column not in SILENT:
-                    label = _label(model, column)
-                    values = {"before": _value(model, column, was, people), "after": _value(model, column, now, people)}
-                    yield change, _line(change.at, change.event, change.db_role, what=label, field=column, **values)
-            continue
-        column = HEADLINES.get(change.tbl, "")
-        value = _value(model, column, image.get(column), people) if column else None
-        before = None
-        if change.tbl in SERIES:
-            series = (change.tbl, *(image.get(name) for name in SERIES[change.tbl]))
-            before, latest[series] = latest.get(series), value
-        name = str(model._meta.verbose_name) if model else change.tbl
-        word = {"INSERT": "recorded", "FOUND": "found", "DELETE": "deleted"}[change.op]
-        yield (
-            change,
-            _line(
-                change.at,
-                change.event,
-                change.db_role,
-                what=f"{name.capitalize()} {word}",
-                field=column,
-                before=before,
-                after=value,
-            ),
-        )
+    found = {}
+    rows = RowChange.objects.filter(Q(op__in=NEW), patient_id=patient.pk, tbl__in=SERIES).order_by("id")
+    for number, table, image in rows.values_list("pk", "tbl", "new"):
+        series = (table, *(image.get(name) for name in SERIES[table]))
+        found[number], latest[series] = latest.get(series), image.get(HEADLINES[table])
+    return found
 
 
 def _line(
-    at: datetime, event: Event | None, db_role: str, *, what: str, field: str = "", before: Any = None, after: Any = None
+    at: datetime,
+    event: Event | None,
+    db_role: str,
+    *,
+    what: str,
+    about: str = "",
+    field: str = "",
+    before: Any = None,
+    after: Any = None,
+    details: tuple[tuple[str, str, Any], ...] = (),
 ) -> HistoryEntry:
     if event is None:
-        return HistoryEntry(at, f"database role {db_role}", "", "", what, field, before, after, "", "")
-    who = event.actor_name or "the installation"
-    return HistoryEntry(at, who, event.role, event.name, what, field, before, after, event.reason, event.request_id)
-
-
-@cache
-def _models() -> dict[str, type[Model]]:
-    return {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
-
-
-def _field(model: type[Model] | None, column: str) -> Field | None:
-    return next((field for field in model._meta.concrete_fields if field.column == column), None) if model else None
-
-
-def _label(model: type[Model] | None, column: str) -> str:
-    field = _field(model, column)
-    name = str(field.verbose_name) if field else column.replace("_", " ")
-    return f"{str(model._meta.verbose_name).capitalize()}: {name}" if model else name
-
-
-def _value(model: type[Model] | None, column: str, value: Any, people: dict[int, str]) -> Any:
-    """A value of a row's image as its field's own kind: a choice as its words, a person by name."""
-    field = _field(model, column)
-    if value in (None, "") or field is None:
-        return value or None
-    if isinstance(field, ForeignKey):
-        return people.get(value, str(value)) if field.related_model is Membership else str(value)
-    if choices := dict(field.flatchoices):
-        return choices.get(value, value)
-    try:
-        return field.to_python(value)
-    except ValidationError:
-        return value  # written under an older shape of the table
-
-
-def _people(changes: Iterable[RowChange]) -> dict[int, str]:
-    """Printed names of the memberships that the changes mention, in one query."""
-    ids = set()
-    for change in changes:
-        model = _models().get(change.tbl)
-        for image in (change.old, change.new):
-            for field in model._meta.concrete_fields if model else ():
-                if image and isinstance(field, ForeignKey) and field.related_model is Membership:
-                    ids.add(image.get(field.column))
-    rows = Membership.objects.filter(pk__in=ids - {None}).select_related("user")
-    return {membership.pk: membership.user.printed_name for membership in rows}
+        return HistoryEntry(at, f"database role {db_role}", "", "", what, about, field, before, after, "", "", details)
+    who, role = event.actor_name or "the installation", event.role
+    return HistoryEntry(at, who, role, event.name, what, about, field, before, after, event.reason, event.request_id, details)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from patients.views import break_glass, people, records, search
+from patients.views import break_glass, history, people, records, search
 
 urlpatterns = [
     path("patients/", search.search, name="patients"),
@@ -16,6 +16,6 @@ urlpatterns = [
     path("patients/<uuid:patient_id>/precautions/", records.precautions, name="precautions"),
     path("patients/<uuid:patient_id>/precautions/<str:kind>/release/", records.precaution_release, name="precaution-release"),
     path("patients/<uuid:patient_id>/transplants/new/", records.transplant_new, name="transplant-new"),
-    path("patients/<uuid:patient_id>/history/", records.history, name="patient-history"),
+    path("patients/<uuid:patient_id>/history/", history.history, name="patient-history"),
     path("transplants/<uuid:transplant_id>/edit/", records.transplant_edit, name="transplant-edit"),
 ]

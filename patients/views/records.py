@@ -1,29 +1,23 @@
-"""Weights, answers about risk, transplants, and what happened to a chart."""
+"""Weights, answers about risk, and transplants."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
+from datetime import date
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.html import escape
 
-from patients import actions, audit, facts, policy, rules, when
+from patients import actions, facts, policy, rules, when
 from patients.access import one, transplant_for
 from patients.forms import PrecautionsForm, ReasonForm, ReleaseForm, TransplantForm, WeightForm
-from patients.history import history_of
 from patients.models import Precaution, PrecautionKind, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import may, require
 from patients.views.common import attempt, chart_of, differences, has_error, member, page, seen_now
-
-LINES = 100
 
 
 def weight_new(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
@@ -195,45 +189,6 @@ def _say_transplant(request: HttpRequest, transplant: Transplant) -> None:
     group = rules.risk_group(transplant.donor_cmv_igg, transplant.recipient_cmv_igg, transplant.organs)
     on = when.weekday_text(when.local_day(transplant.reperfusion_at, transplant.zone_name))
     messages.success(request, f"Transplant {transplant.number} of {on} recorded: {group.label}. {group.note}".strip())
-
-
-def history(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
-    """Who changed what, when and why. Reading it is recorded too."""
-    by = member(request)
-    patient = chart_of(by, patient_id)
-    now, zone_name = timezone.now(), patient.centre.time_zone
-    audit.event("read_history", by=by, patient=patient)
-    lines = Paginator(history_of(patient), LINES).get_page(request.GET.get("page"))
-    rows = [
-        {
-            "at": when.instant_text(line.at, zone_name),
-            "who": line.who,
-            "role": line.role.replace("_", " "),
-            "what": line.what,
-            "before": _shown(line.before, line.field, zone_name),
-            "after": _shown(line.after, line.field, zone_name),
-            "reason": line.reason,
-        }
-        for line in lines
-    ]
-    return page(request, "patients/history.html", patient, now, rows=rows, lines=lines)
-
-
-def _shown(value: Any, field: str, zone_name: str) -> str:
-    """A value of history as the rest of the product writes its kind."""
-    if value is None or value == "":
-        return ""
-    if isinstance(value, bool):
-        return "Yes" if value else "No"
-    if isinstance(value, Decimal | int):
-        return rules.kg_text(Decimal(value)) if field == "weight_kg" else rules.number_text(Decimal(value))
-    if isinstance(value, datetime):
-        return when.instant_text(value, zone_name)
-    if isinstance(value, date):
-        return when.day_text(value)
-    if isinstance(value, list | tuple):
-        return ", ".join(str(part) for part in value)
-    return str(value)
 
 
 def echo(request: HttpRequest) -> HttpResponse:
