@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils.crypto import salted_hmac
 
+from patients.models import User
 from patients.roles import may
+from patients.sessions import SEEN_EVERY_S
+from patients.views.sign_in import go_on_token
+
+WARN_BEFORE_S = 2 * 60
 
 # Label, URL name, action that the role must include.
 PLACES = (
@@ -21,6 +28,17 @@ PLACES = (
 )
 
 
+def go_on_context(user: User) -> dict:
+    """What the script needs to let this person, and nobody else, go on where the session was locked."""
+    return {
+        "token": go_on_token(user),
+        "who": salted_hmac("who", str(user.pk), algorithm="sha256").hexdigest()[:16],
+        # A little early: how long a person was idle is known to the server within this many seconds.
+        "idle_s": settings.SESSION_IDLE_SECONDS - SEEN_EVERY_S,
+        "warn_s": settings.SESSION_IDLE_SECONDS - SEEN_EVERY_S - WARN_BEFORE_S,
+    }
+
+
 def navigation(request: HttpRequest) -> dict:
     """``nav``: the places this person's role can open; ``membership``: who they act as."""
     membership = getattr(request, "membership", None)
@@ -33,4 +51,5 @@ def navigation(request: HttpRequest) -> dict:
             except NoReverseMatch:
                 continue
             nav.append({"label": label, "url": url, "current": request.path == url, "name": name})
-    return {"nav": nav, "membership": membership}
+    again = go_on_context(membership.user) if membership else None
+    return {"nav": nav, "membership": membership, "again": again}

@@ -69,6 +69,9 @@ INSTALLED_APPS = [
     "django.forms",
     "django_htmx",
     "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "patients",
     "regimens",
 ]
@@ -78,22 +81,23 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
     "cmvig_site.middleware.RequestIdMiddleware",
+    # Headers stand outside of everything that answers by itself: files, /healthz, a refused method, the way to https.
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "cmvig_site.middleware.PrivatePagesMiddleware",
     "cmvig_site.methods.MethodsMiddleware",
     "cmvig_site.health.HealthMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
-    "cmvig_site.middleware.MembershipMiddleware",
-    "cmvig_site.emergency.EmergencyMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "cmvig_site.middleware.PrivatePagesMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "cmvig_site.middleware.PersonMiddleware",
+    "cmvig_site.middleware.SignedInMiddleware",
+    "cmvig_site.emergency.EmergencyMiddleware",
     "cmvig_site.middleware.RefusalMiddleware",
 ]
 ROOT_URLCONF = "cmvig_site.urls"
@@ -116,6 +120,7 @@ TEMPLATES = [
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
+CSRF_FAILURE_VIEW = "cmvig_site.views.not_from_here"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "worklist"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -127,6 +132,11 @@ AUTH_PASSWORD_VALIDATORS = [
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # the reason lists of a monograph draft alone have some 400 boxes
 SESSION_COOKIE_AGE = 12 * 60 * 60  # absolute; the idle limit is the middleware's
 SESSION_IDLE_SECONDS = 15 * 60
+PASSWORD_RESET_TIMEOUT = 24 * 60 * 60  # a link to set a password
+# Codes of the second factor: the present half minute and its neighbors, never a drift that grows. How often one may be tried is
+# counted in patients/tries.py, for all kinds of secrets alike.
+OTP_TOTP_SYNC = False
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
@@ -168,7 +178,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = not PLAIN_HTTP
 SECURE_HSTS_PRELOAD = not PLAIN_HTTP
 SECURE_SSL_REDIRECT = not PLAIN_HTTP
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # a monitor on the machine asks in plain http
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if os.environ.get("CMVIG_BEHIND_PROXY") == "1" else None
+BEHIND_PROXY = os.environ.get("CMVIG_BEHIND_PROXY") == "1"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
@@ -176,6 +187,7 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PLAIN_HTTP
 SESSION_COOKIE_NAME = "cmvig-session" if PLAIN_HTTP else "__Host-cmvig-session"
 CSRF_COOKIE_NAME = "cmvig-csrf" if PLAIN_HTTP else "__Host-cmvig-csrf"
+KNOWN_BROWSER_COOKIE = "cmvig-browser" if PLAIN_HTTP else "__Host-cmvig-browser"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Strict"
 

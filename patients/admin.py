@@ -5,6 +5,7 @@ Saving goes through the same actions as everywhere else; nothing can be deleted:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -14,6 +15,8 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from patients import actions
 from patients.fields import invalid
@@ -24,7 +27,8 @@ from patients.when import zone_named
 # Groups follow from roles (patients/actions/accounts.py), and nobody edits them by hand. Their page is registered by Django's
 # own module, which is imported here so that it is there to be taken away.
 assert auth_admin.GroupAdmin is not None
-admin.site.unregister(Group)
+# Nor are second factors, which hold secrets: they are reset by the action below.
+admin.site.unregister([Group, StaticDevice, TOTPDevice])
 admin.site.site_header = admin.site.site_title = "cmvig administration"
 admin.site.index_title = "Accounts, centres and the monograph"
 
@@ -83,12 +87,9 @@ class ActingAdmin(admin.ModelAdmin):
 
 
 class AccountForm(ActingForm):
-    """A new account, or a correction of one; a password only where one is typed."""
+    """A new account, or a correction of one. Nobody types another person's password: a link lets them set their own."""
 
-    form_fields = {"given": "first_name", "family": "last_name", "password": "new_password"}
-    new_password = forms.CharField(
-        label="New password", strip=False, required=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
-    )
+    form_fields = {"given": "first_name", "family": "last_name"}
 
     class Meta:
         model = User
@@ -97,18 +98,13 @@ class AccountForm(ActingForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["last_name"].required = True
-        self.fields["new_password"].required = self.instance.pk is None
 
     def act(self, cleaned: dict[str, Any]) -> User:
         by, at = actor(self.request), timezone.now()
         person = {"given": cleaned["first_name"], "family": cleaned["last_name"], "email": cleaned["email"]}
         if self.instance.pk is None:
-            return actions.create_account(
-                by=by, at=at, username=cleaned["username"], password=cleaned["new_password"], **person
-            )
+            return actions.create_account(by=by, at=at, username=cleaned["username"], **person)
         stored = User.objects.get(pk=self.instance.pk)
-        if cleaned["new_password"]:
-            actions.set_password(by=by, at=at, user=stored, password=cleaned["new_password"])
         return actions.correct_account(by=by, at=at, user=stored, is_active=cleaned["is_active"], **person)
 
 
@@ -118,9 +114,52 @@ class UserAdmin(ActingAdmin):
     list_display = ("username", "last_name", "first_name", "is_active")
     list_filter = ("is_active",)
     search_fields = ("username", "last_name", "first_name")
+    actions = ("make_links", "reset_second_factors", "end_sessions")
 
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        return [*(("is_active",) if obj else ("username",)), "first_name", "last_name", "email", "new_password"]
+        return [*(("is_active",) if obj else ("username",)), "first_name", "last_name", "email"]
+
+    def log_addition(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        """A new account comes with the link that its person sets a password by."""
+        self._show_link(request, obj)
+        return super().log_addition(request, obj, message)
+
+    @admin.action(description="Make a link to set a password", permissions=["change"])
+    def make_links(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        """A link for each account, to hand over; it works once, for a day."""
+        for user in chosen:
+            self._show_link(request, user)
+
+    @admin.action(description="Reset the second factor (lost phone), and end all sessions", permissions=["change"])
+    def reset_second_factors(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        """The person is led to set up another app at the next sign-in."""
+        for user in chosen:
+            self._try(request, actions.reset_second_factor, user, f"The second factor of {user.printed_name} is reset.")
+
+    @admin.action(description="End all sessions", permissions=["change"])
+    def end_sessions(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        """Wherever these people are signed in, they are no longer."""
+        for user in chosen:
+            self._try(request, actions.end_all_sessions, user, f"All sessions of {user.printed_name} have ended.")
+
+    def _show_link(self, request: HttpRequest, user: User) -> None:
+        path = self._try(request, actions.make_password_link, user)
+        if path:
+            sentence = (
+                f"{user.printed_name} sets a password at {request.build_absolute_uri(path)}. Hand the link over in person"
+            )
+            self.message_user(request, f"{sentence}; it works once, for a day, and is shown only now.", messages.SUCCESS)
+
+    def _try(self, request: HttpRequest, action: Callable[..., Any], user: User, done: str = "") -> Any:
+        """The action's result; its refusal becomes a message."""
+        try:
+            result = action(by=actor(request), at=timezone.now(), user=user)
+        except Refusal as refusal:
+            self.message_user(request, f"{user.printed_name}: {refusal.sentence}", messages.ERROR)
+            return None
+        if done:
+            self.message_user(request, done, messages.SUCCESS)
+        return result
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).filter(is_superuser=False)

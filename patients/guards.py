@@ -19,8 +19,15 @@ CLINICAL_APPS = ("patients", "regimens")
 # Rights in the admin site. They change who can do what, so they have a history too.
 RIGHTS_TABLES = ("auth_group", "auth_group_permissions")
 READ_ONLY_TABLES = ("auth_permission", "django_content_type", "django_migrations")
-# What the app writes and deletes without a history: counters of tries and the site's own sessions.
-PASSING_TABLES = ("patients_tries", "django_session")
+# What the app writes and deletes without a copy of each row: counters of tries, sessions, and second factors, which hold secrets
+# and change at every sign-in. Setting one up, using a recovery code and resetting one are events.
+PASSING_TABLES = (
+    "patients_tries",
+    "django_session",
+    "otp_totp_totpdevice",
+    "otp_static_staticdevice",
+    "otp_static_statictoken",
+)
 HISTORY_TABLES = ("event", "row_change", "chain", "change")
 HISTORY = "row_history"
 

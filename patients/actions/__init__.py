@@ -17,6 +17,14 @@ from patients.actions.accounts import (
 from patients.actions.break_glass import acknowledge_emergency_access, open_emergency_access
 from patients.actions.patients import close_patient, correct_patient, register_patient, reopen_patient
 from patients.actions.precautions import answer_precautions, release_contraindication
+from patients.actions.sign_in import (
+    end_all_sessions,
+    end_own_session,
+    make_password_link,
+    renew_recovery_codes,
+    reset_second_factor,
+    set_up_second_factor,
+)
 from patients.actions.transplants import correct_transplant, record_transplant
 from patients.actions.weights import mark_weight_in_error, record_weight
 
@@ -31,14 +39,20 @@ __all__ = [
     "correct_transplant",
     "create_account",
     "create_centre",
+    "end_all_sessions",
     "end_membership",
+    "end_own_session",
     "ensure_groups",
+    "make_password_link",
     "mark_weight_in_error",
     "open_emergency_access",
     "record_transplant",
     "record_weight",
     "register_patient",
     "release_contraindication",
+    "renew_recovery_codes",
     "reopen_patient",
+    "reset_second_factor",
     "set_password",
+    "set_up_second_factor",
 ]

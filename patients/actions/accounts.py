@@ -12,12 +12,10 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.timezone import now
 
-from patients import audit
+from patients import audit, sessions, tries
 from patients.actions.common import allow, one_of, plain_refusals, short_text
 from patients.models import Centre, Membership, User
 from patients.names import clean_name
@@ -87,8 +85,13 @@ def _clean_centre(*, name: str, time_zone: str, phone: str) -> dict[str, Any]:
 
 
 @transaction.atomic
-def create_account(*, by: Actor, at: datetime, username: str, given: str, family: str, password: str, email: str = "") -> User:
-    """A person's account, without a role yet. Refused: "username", "password" (with all that is wrong with it)."""
+def create_account(
+    *, by: Actor, at: datetime, username: str, given: str, family: str, password: str | None = None, email: str = ""
+) -> User:
+    """A person's account, without a role yet. Refused: "username", "password" (with all that is wrong with it).
+
+    Without a password nobody signs in until the person has set one, by a link (make_password_link).
+    """
     _allow(by)
     user = User(
         username=_clean_username(username),
@@ -97,7 +100,10 @@ def create_account(*, by: Actor, at: datetime, username: str, given: str, family
         email=email,
         date_joined=at,
     )
-    _set_password(user, password)
+    if password is None:
+        user.set_unusable_password()
+    else:
+        _set_password(user, password)
     audit.event("create_account", by=by, at_stated=at, username=user.username)
     with plain_refusals():
         user.save(force_insert=True)
@@ -136,21 +142,28 @@ def correct_account(
     with plain_refusals():
         user.save(update_fields=changed)
     if not user.is_active:
-        end_sessions(user)
+        sessions.end_all(user)
     return user
 
 
 @transaction.atomic
 def set_password(*, by: Actor, at: datetime, user: User, password: str) -> User:
-    """A new password; every session of the account ends."""
-    if not (isinstance(by, Membership) and by.user_id == user.pk):
-        _allow(by)
-        _may_touch(by, user)
+    """A new password, by the person or an administrator; every session of the account ends, and wrong tries are forgotten."""
+    if by is None or (by.user_id if isinstance(by, Membership) else by.pk) != user.pk:
+        check_manages(by, user)
+    user = User.objects.select_for_update().get(pk=user.pk)
     _set_password(user, password)
     audit.event("set_password", by=by, at_stated=at, account=user.pk)
     user.save(update_fields=["password"])
-    end_sessions(user)
+    tries.forget(tries.NAME, user.username)
+    sessions.end_all(user)
     return user
+
+
+def check_manages(by: Actor, user: User) -> None:
+    """Refuse ("role", "other_centre") unless this actor manages this account."""
+    _allow(by)
+    _may_touch(by, user)
 
 
 def _may_touch(by: Actor, user: User) -> None:
@@ -180,13 +193,6 @@ def _set_password(user: User, password: str) -> None:
     user.set_password(password)
 
 
-def end_sessions(user: User) -> int:
-    """End every session of an account now; how many there were."""
-    live = Session.objects.filter(expire_date__gt=now())
-    own = [row.session_key for row in live if row.get_decoded().get("_auth_user_id") == str(user.pk)]
-    return Session.objects.filter(session_key__in=own).delete()[0]
-
-
 # --- Memberships and groups --------------------------------------------------------------------------------------------------
 
 
@@ -204,7 +210,7 @@ def add_membership(*, by: Actor, at: datetime, user: User, centre: Centre, role:
     with plain_refusals():
         membership.save(force_insert=True)
     _follow_roles(user)
-    end_sessions(user)
+    sessions.end_all(user)
     return membership
 
 
@@ -222,7 +228,7 @@ def end_membership(*, by: Actor, at: datetime, membership: Membership) -> Member
     with plain_refusals():
         membership.save(update_fields=["ended_at"])
     _follow_roles(membership.user)
-    end_sessions(membership.user)
+    sessions.end_all(membership.user)
     return membership
 
 
