@@ -86,6 +86,13 @@ def test_giving_late_moves_no_target_and_tells_its_gaps_and_its_load() -> None:
     ]
 
 
+def test_a_late_dose_keeps_the_mg_per_kg_of_its_own_row() -> None:
+    about = case("W8", given("W6", 42))
+    assert about.window.mg_per_kg == 100
+    option = late(about, day(63))  # seven days late, three weeks before a row of 50
+    assert (option.dose_mg, option.mg_per_kg, option.next_code) == (7000, 100, "W12")
+
+
 def test_a_late_start_waits_for_the_interval_and_for_its_own_window() -> None:
     after_late_first = case("W2", given("W0", 10, 10500))
     assert late(after_late_first, day(12)).give_at == day(17)

@@ -86,3 +86,16 @@ def test_no_case_has_two_meanings() -> None:
             for row in csv.DictReader(file):
                 if "case_id" in row:
                     assert seen.setdefault(row["case_id"], path.name) == path.name, row["case_id"]
+
+
+def test_every_worked_number_names_cases_that_exist() -> None:
+    known, rows = cases(), 0
+    for line in (ROOT / "docs" / "golden.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|") or cells[0] in ("about", "---"):
+            continue
+        rows += 1
+        assert len(cells) == 3 and all(cells), line
+        for case in cells[2].split(", "):
+            assert case in known, (line, case)
+    assert rows > 45
