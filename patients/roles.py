@@ -58,7 +58,7 @@ MAY: dict[str, frozenset[str]] = {
     "enter_in_error": frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER}),
     "settle_dispute": frozenset({Role.PHARMACIST, Role.PRESCRIBER}),
     "decide_missed": frozenset({Role.PRESCRIBER}),
-    "stop_course": frozenset({Role.PRESCRIBER, Role.PHARMACIST}),
+    "stop_course": frozenset({Role.PRESCRIBER}),
     "read_monograph": frozenset(Role),
     "edit_monograph": frozenset({Role.MONOGRAPH_EDITOR}),
     "publish_monograph": frozenset({Role.MONOGRAPH_EDITOR, Role.PHARMACIST}),

@@ -251,10 +251,13 @@ def complete_infusion(
 ) -> Administration:
     """The end and the volume given.
 
-    Less than ordered is a partial dose and says why it was stopped; more than 2 mL beyond the order asks for a reason.
+    Less than ordered is a partial dose and says why it was stopped; more than 2 mL beyond the order asks for a reason. Any
+    clinician may stop an infusion before its end; that all of it was given is charted by a nurse or pharmacist.
     """
     require(by, "stop_infusion")
     locked = lock_record(record, version, at)
+    if locked.dose is not None and volume_ml >= locked.dose.draw_ml:
+        require(by, "log_infusion")
     _check_running(locked, ended_at, at, "ended_at")
     rates = list(locked.rates.all())
     if rates and to_minute(ended_at) < to_minute(rates[-1].at):

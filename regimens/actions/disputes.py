@@ -28,7 +28,7 @@ def enter_in_error(
     *, record: Administration, reason: str, by: Membership, at: datetime, version: int | None = None
 ) -> Administration:
     """Strike a record out, with a reason. Its dose stays closed and disputed; its contents stay readable."""
-    require(by, "enter_in_error")
+    require(by, "log_infusion")  # who may record an infusion may say that a record is wrong (workflow W3)
     if len(reason.strip()) < REASON_LENGTH:
         raise Refusal("reason_needed", f"Say what is wrong with it, in at least {REASON_LENGTH} characters.", field="reason")
     chart = lock_dose(record.dose) if record.dose is not None else lock_patient(record.patient)
@@ -38,10 +38,11 @@ def enter_in_error(
     locked.version += 1
     locked.save(update_fields=["error_at", "error_by", "error_reason", "version"])
     rest = chart.dose
-    if rest is not None and rest.is_remainder and rest.replaces_id == locked.dose_id and not rest.settled_as:
+    was_reckoned = rest is not None and rest.is_remainder and rest.replaces_id == locked.dose_id
+    if rest is not None and rest.replaces_id and was_reckoned and not rest.settled_as:
         # What was left over was reckoned from this record: the stopped dose itself stands again, disputed.
         decisions.supersede([rest], at)
-        PlannedDose.objects.filter(pk=locked.dose_id).update(settled_at=at, settled_as="recorded")
+        PlannedDose.objects.filter(pk=rest.replaces_id).update(settled_at=at, settled_as="recorded")
     return locked
 
 

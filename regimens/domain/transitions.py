@@ -47,7 +47,7 @@ class Event(StrEnum):
 
 
 ROLES = ("pharmacist", "nurse", "prescriber", "technician", "coordinator", "monograph_editor", "auditor", "administrator")
-PHARMACIST, NURSE, PRESCRIBER, COORDINATOR = "pharmacist", "nurse", "prescriber", "coordinator"
+PHARMACIST, NURSE, PRESCRIBER, TECHNICIAN, COORDINATOR = ROLES[:5]
 # R-STATE-2. Nobody else may.
 WHO: dict[Event, frozenset[str]] = {
     Event.BOOK: frozenset({NURSE, COORDINATOR, PHARMACIST}),
@@ -58,7 +58,9 @@ WHO: dict[Event, frozenset[str]] = {
     Event.NOT_GIVEN_TODAY: frozenset({NURSE}),
     Event.RECORD_GIVEN: frozenset({NURSE, PHARMACIST}),
     Event.FINISH: frozenset({NURSE, PHARMACIST}),
-    Event.STOP_EARLY: frozenset({NURSE, PHARMACIST, PRESCRIBER}),  # any clinician may stop an infusion, always
+    Event.STOP_EARLY: frozenset(
+        {NURSE, PHARMACIST, PRESCRIBER, TECHNICIAN, COORDINATOR}
+    ),  # any clinician may stop an infusion, always
     Event.ADD_REACTION: frozenset({NURSE, PHARMACIST, PRESCRIBER}),
     Event.ENTER_IN_ERROR: frozenset({NURSE, PHARMACIST}),
     Event.SETTLE_AS_GIVEN: frozenset({PHARMACIST, PRESCRIBER}),
@@ -106,7 +108,15 @@ RESULTS: dict[tuple[Status, Event], str] = {
     # The truth is always recordable, with a reason and a flag; only where a record lives already is it that record which is
     # corrected.
     **_every(
-        (*WAITING, Status.HELD, *UNDECIDED, Status.OMITTED, Status.CANCELLED, Status.BEFORE_REFERRAL),
+        (
+            *WAITING,
+            Status.HELD,
+            *UNDECIDED,
+            Status.OMITTED,
+            Status.CANCELLED,
+            Status.BEFORE_REFERRAL,
+            Status.DISPUTED,
+        ),
         Event.RECORD_GIVEN,
         Status.GIVEN,
     ),

@@ -245,5 +245,5 @@ def _offered(
             offered += ["complete"] if may(by, "stop_infusion") else []
         offered += ["vitals", "vial"] if may(by, "log_infusion") else []
         offered += ["reaction"] if may(by, "record_reaction") else []
-        offered += ["error"] if may(by, "enter_in_error") else []
+        offered += ["error"] if may(by, "log_infusion") else []
     return {act: bound.get(act) or _form(act, None, record, now, next_rate) for act in {*offered, *bound}}

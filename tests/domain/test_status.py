@@ -220,7 +220,7 @@ def test_nothing_given_becomes_startable_by_one_persons_act() -> None:
 
 def test_what_was_really_given_can_be_recorded_from_every_state_without_a_live_record() -> None:
     refusing = {state for state in Status if (state, Event.RECORD_GIVEN) not in RESULTS}
-    assert refusing == {Status.IN_PROGRESS, Status.GIVEN, Status.PARTIAL, Status.DISPUTED}
+    assert refusing == {Status.IN_PROGRESS, Status.GIVEN, Status.PARTIAL}
     assert RESULTS[(Status.SUPERSEDED, Event.RECORD_GIVEN)] == "unchanged"  # it is recorded on the live revision
 
 

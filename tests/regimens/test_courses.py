@@ -192,8 +192,10 @@ def test_a_recorded_weight_alone_changes_no_signed_dose() -> None:
 def test_a_stopped_course_cancels_what_is_left_and_frees_the_transplant() -> None:
     team = make_team()
     course = make_course(team)
+    with refused("role"):
+        courses.stop_course(course=course, reason_code="died", reason="", by=team.builder, at=NOW)
     with refused("unknown_reason"):
-        courses.stop_course(course=course, reason_code="because", reason="", by=team.builder, at=NOW)
+        courses.stop_course(course=course, reason_code="because", reason="", by=team.prescriber, at=NOW)
     code = course.monograph.reasons.filter(kind="stopped").first().code
     courses.stop_course(course=course, reason_code=code, reason="Decided by the team", by=team.prescriber, at=NOW)
     assert set(course.doses.values_list("settled_as", flat=True)) == {"cancelled"}

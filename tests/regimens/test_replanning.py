@@ -642,7 +642,7 @@ def test_the_pages_of_a_change_ask_the_database_at_most_twelve_times(signed_in, 
 def test_the_reason_of_a_stop_is_chosen_beforehand_only_where_the_list_has_it(signed_in, now) -> None:
     team = make_team(at=now - DAY)
     course = running_course(team, now)
-    client = signed_in(team.builder)
+    client = signed_in(team.prescriber)
     address = reverse("course-stop", args=[course.pk])
     assert client.get(f"{address}?reason=retransplant").context["form"]["reason_code"].value() == "retransplant"
     assert not client.get(f"{address}?reason=because").context["form"]["reason_code"].value()
