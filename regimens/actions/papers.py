@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import DateField, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Cast, Trunc
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import TruncDate
 
 from patients import audit, when
 from patients.actions.common import allow, needed_reason, one_of, plain_refusals, short_text
@@ -161,17 +161,18 @@ def not_green(centre: Centre, at: datetime, warn_days: int | None = None) -> Que
     zone = when.zone_named(centre.time_zone)
     today = when.local_day(at, centre.time_zone)
     waiting = PlannedDose.objects.filter(course=OuterRef("pk"), settled_at=None, closes_at__gt=at)
-    opens_on = Cast(Trunc(OuterRef("opens_at"), "day", tzinfo=zone), DateField())
-    closes_on = Cast(Trunc(OuterRef("closes_at"), "day", tzinfo=zone), DateField())
     green = Authorization.objects.filter(
         Q(state=Authorization.State.NOT_NEEDED)
         | Q(state=Authorization.State.APPROVED, approved_until__gte=OuterRef("target_on")),
         course=OuterRef("course"),
         superseded_at=None,
-        vials_for_on__gte=opens_on,
-        vials_for_on__lt=closes_on,
+        vials_for_on__gte=OuterRef("opens_on"),
+        vials_for_on__lt=OuterRef("closed_on"),
     )
-    following = PlannedDose.objects.filter(
+    windows = PlannedDose.objects.annotate(
+        opens_on=TruncDate("opens_at", tzinfo=zone), closed_on=TruncDate("closes_at", tzinfo=zone)
+    )
+    following = windows.filter(
         ~Exists(green),
         ~Q(overdue_at=F("closes_at")),
         pk=OuterRef("next_dose"),
