@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from patients import actions as patients
 from patients.models import Membership, Patient, PrecautionKind, Transplant
 from patients.rules import is_stale
-from regimens.actions import courses, findings, infusions, orders, planning, releases, verification
+from regimens.actions import courses, findings, infusions, orders, planning, releases, risks, verification
 from regimens.actions.charting import ReactionFacts, VialFacts, VitalsFacts
 from regimens.demo import elsewhere
 from regimens.demo.cast import Person
@@ -144,6 +144,14 @@ class Story:
         for dose in earlier:
             self._give(dose)
         self._give(last, reaction="Flushing")
+        risks.record_risks(
+            patient=patient,
+            factors=["diabetes", "central_catheter"],
+            pregnancy="not_applicable",
+            by=self.staff["nurse1"],
+            at=self.now - timedelta(hours=4),
+        )
+        self._creatinine(patient, Decimal("1.6"), self.now - timedelta(hours=2))
 
     def _partial(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         course = self._verified(person, patient, transplant)
@@ -151,6 +159,13 @@ class Story:
         for dose in earlier:
             self._give(dose)
         self._give(last, part=Decimal("0.6"))
+        findings.record_removal(
+            patient=patient,
+            kind="plasma_exchange",
+            removed_at=self.now + timedelta(hours=20),
+            by=self.staff["nurse1"],
+            at=self.now - timedelta(hours=1),
+        )
 
     def _weight(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         """A new weight, 14 percent up, since the plan was signed."""
@@ -362,15 +377,7 @@ class Story:
                 by=self.staff["nurse2"],
                 at=at - timedelta(minutes=30),
             )
-        findings.record_result(
-            patient=patient,
-            kind="creatinine",
-            value=Decimal("1.1"),
-            word="",
-            sampled_at=at - timedelta(hours=3),
-            by=self.staff["nurse2"],
-            at=at - timedelta(minutes=20),
-        )
+        self._creatinine(patient, Decimal("1.1"), at - timedelta(hours=3))
         releases.release_dose(
             dose=dose,
             confirmed=releases.Confirmed(
@@ -381,6 +388,18 @@ class Story:
             ),
             by=self.staff["pharmacist2"],
             at=at,
+        )
+
+    def _creatinine(self, patient: Patient, value: Decimal, sampled_at: datetime) -> None:
+        """In mg per dL, typed two hours after it was sampled."""
+        findings.record_result(
+            patient=patient,
+            kind="creatinine",
+            value=value,
+            word="",
+            sampled_at=sampled_at,
+            by=self.staff["nurse2"],
+            at=sampled_at + timedelta(hours=2),
         )
 
     def _vial(self, dose: PlannedDose, given_ml: Decimal) -> VialFacts:

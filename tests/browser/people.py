@@ -76,6 +76,17 @@ def record_transplant(page: Page, organ: str, at: datetime) -> None:
     page.get_by_role("heading", name="Chart").wait_for()
 
 
+def release(page: Page, address: str) -> None:
+    """A pharmacist's go for one dose: what is asked is confirmed, and signed."""
+    page.goto(address)
+    page.get_by_label("The product is on hand").check()
+    page.get_by_label("The patient is expected").check()
+    page.get_by_label("Why there is no recent").fill("Seen in the hospital's record")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign the release").click()
+    page.get_by_text("Released by").first.wait_for()
+
+
 def verify(page: Page, *, mrn_tail: str, birth_year: str, own_dose: str) -> None:
     """The independent check: identity, sources, own dose, then the plan beside it, then the signature."""
     page.get_by_label("Record number, last 4").fill(mrn_tail)

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 
 from patients.models import Membership, Patient, Transplant
-from regimens.models import Administration, Course, Order, OutsideDose, PlannedDose
+from regimens.models import Administration, AntibodyRemoval, Course, LabResult, Order, OutsideDose, PlannedDose
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -38,7 +38,11 @@ def addresses() -> dict[str, list[str]]:
     elsewhere = OutsideDose.objects.get(patient__family_name="Costa")
     running = Administration.objects.filter(ended_at=None).earliest("started_at")
     given = Administration.objects.filter(ended_at__isnull=False).earliest("started_at")
+    reweighed = Course.objects.get(patient__family_name="Moreau")
     due = PlannedDose.objects.filter(settled_at=None, course__patient__family_name="Silva").earliest("closes_at")
+    risen = LabResult.objects.order_by("value").last()
+    removal = AntibodyRemoval.objects.get()
+    assert risen is not None
     return {
         "pharmacist2": [
             "/",
@@ -64,8 +68,16 @@ def addresses() -> dict[str, list[str]]:
             f"/patients/{elsewhere.patient_id}/outside-doses/",
             f"/outside-doses/{elsewhere.pk}/strike-out/",
             f"/courses/{built.pk}/verify/",
-            f"/courses/{open_course.pk}/stop/",
+            f"/courses/{reweighed.pk}/replan/",
+            f"/courses/{reweighed.pk}/keep-weight/",
+            f"/courses/{open_course.pk}/hold/",
+            f"/courses/{open_course.pk}/resume/",
+            f"/doses/{due.pk}/move/",
+            f"/patients/{patient.pk}/hand-over/",
+            "/weights/",
             f"/doses/{due.pk}/",
+            f"/doses/{due.pk}/release/",
+            f"/courses/{due.course_id}/papers/",
         ],
         "nurse1": [
             f"/doses/{due.pk}/infusion/",
@@ -73,13 +85,24 @@ def addresses() -> dict[str, list[str]]:
             f"/patients/{patient.pk}/infusion/",
             f"/infusions/{running.pk}/",
             f"/infusions/{given.pk}/",
+            f"/doses/{due.pk}/booking/",
+            f"/patients/{risen.patient_id}/results/",
+            f"/results/{risen.pk}/strike-out/",
+            f"/patients/{removal.patient_id}/antibody-removals/",
+            f"/antibody-removals/{removal.pk}/strike-out/",
+            f"/patients/{risen.patient_id}/risks/",
         ],
         "prescriber1": [
+            f"/courses/{open_course.pk}/stop/",
             f"/doses/{missed.pk}/decide/",
             f"/orders/{built.orders.get(superseded_at=None).pk}/sign/",
             f"/transplants/{ordered.transplant_id}/order/",
             f"/orders/{ordered.pk}/withdraw/",
             f"/outside-doses/{elsewhere.pk}/decide/",
+            f"/doses/{due.pk}/interval/",
+            f"/results/{risen.pk}/decide/",
+            f"/antibody-removals/{removal.pk}/decide/",
+            f"/patients/{risen.patient_id}/risks/",
         ],
     }
 

@@ -15,7 +15,7 @@ from regimens.actions import planning
 from regimens.models import Administration
 from tests.factories import NEW_YORK
 from tests.regimens.test_missed_pages import missed_second
-from tests.regimens.ward import dose, identity, make_course, make_ward
+from tests.regimens.ward import dose, identity, make_course, make_ward, release
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -39,10 +39,12 @@ def looks_right(page: Page) -> None:
 def test_a_whole_infusion_is_charted_on_a_tablet_without_a_reload(page: Page, sign_in: Callable) -> None:
     ward = make_ward()
     planned = dose(make_course(ward, at=timezone.now() - timedelta(hours=20)))
+    release(ward, planned, at=timezone.now())
     who = identity(planned.course.patient)
     sign_in(page, ward.nurse.user)
     page.set_viewport_size(TABLET)
     page.goto(reverse("infusion-log", args=[planned.pk]))
+    assert page.get_by_text("Released by Ravi Patel").is_visible()
     looks_right(page)
     page.get_by_label("Record number, last 4").fill(who["mrn_tail"])
     page.get_by_label("Birth year").fill(who["birth_year"])

@@ -92,7 +92,10 @@ def test_the_whole_job_from_a_new_patient_to_a_decided_missed_dose(
     dose = course.doses.get(number=1)
     assert dose.verified_by == verifier
 
-    # The dose sheet
+    # The release, and the dose sheet
+    people.release(second, f"/doses/{dose.pk}/release/")
+    assert dose.releases.get().released_by == verifier
+    picture(second, "release")
     second.goto(f"/doses/{dose.pk}/")
     picture(second, "dose")
     form = second.locator("form[action$='/sheet/']")
