@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -44,8 +44,14 @@ class Banner:
         return self.weight.weight_kg if self.weight else None
 
 
-def banner_of(patient: Patient, at: datetime, answers: Iterable[Precaution] | None = None) -> Banner:
-    """The banner of a patient at an instant, in three statements; two where the page has read the live ``answers`` already.
+def banner_of(
+    patient: Patient,
+    at: datetime,
+    answers: Iterable[Precaution] | None = None,
+    weights: Sequence[WeightMeasurement] | None = None,
+) -> Banner:
+    """The banner of a patient at an instant, in three statements; one less for the live ``answers`` and one less for the ``weights``
+    (newest first) where the page has read them already.
 
     Days are those of the patient's centre.
     """
@@ -63,7 +69,9 @@ def banner_of(patient: Patient, at: datetime, answers: Iterable[Precaution] | No
         sex=patient.get_sex_display(),
         mrn=patient.mrn,
         ward=patient.ward,
-        weight=facts.current_weight(patient),
+        weight=facts.current_weight(patient)
+        if weights is None
+        else next((weight for weight in weights if weight.error_at is None), None),
         allergy_state=patient.allergy_state,
         allergies=patient.allergies,
         name_alert=name_alert(patient),

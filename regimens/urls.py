@@ -4,6 +4,8 @@ from regimens.views import (
     booking,
     build,
     chart,
+    course_stop,
+    dose,
     findings,
     handover,
     holds,
@@ -26,6 +28,8 @@ from regimens.views import (
 urlpatterns = [
     *worklist.urls,
     *chart.urls,
+    *course_stop.urls,
+    *dose.urls,
     *build.urls,
     *verify.urls,
     *sheets.urls,

@@ -19,7 +19,9 @@ def read_together(queries: Mapping[str, QuerySet[Any]]) -> dict[str, list[Any]]:
 
     Rows come as instances of the query's model with their columns and annotations, nothing else: no ``select_related``.
     """
-    columns, params, models = [], [], {}
+    columns: list[str] = []
+    params: list[Any] = []
+    models: dict[str, type[Model]] = {}
     for name, query in queries.items():
         models[name] = query.model
         try:
@@ -36,8 +38,7 @@ def read_together(queries: Mapping[str, QuerySet[Any]]) -> dict[str, list[Any]]:
         row = cursor.fetchone()
         names = [column.name for column in cursor.description]
     for name, text in zip(names, row, strict=True):
-        for values in _parsed(text):
-            found[name].append(_instance(models[name], values))
+        found[name] = [_instance(models[name], part) for part in _parsed(text)]
     return found
 
 

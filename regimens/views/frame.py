@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
 
 from patients.banner import banner_of
-from patients.models import Patient, Precaution
+from patients.models import Patient, Precaution, WeightMeasurement
 
 
 def local_day(at: datetime, zone_name: str) -> date:
@@ -21,11 +22,17 @@ def local_today(request: HttpRequest, now: datetime) -> date:
     return local_day(now, request.membership.centre.time_zone)
 
 
-def patient_frame(request: HttpRequest, patient: Patient, now: datetime, answers: list[Precaution] | None = None) -> dict:
-    """Context of a page about one patient: patient, banner, zone, now. ``answers`` where the page has read them already."""
+def patient_frame(
+    request: HttpRequest,
+    patient: Patient,
+    now: datetime,
+    answers: list[Precaution] | None = None,
+    weights: Sequence[WeightMeasurement] | None = None,
+) -> dict:
+    """Context of a page about one patient: patient, banner, zone, now. ``answers`` and ``weights`` where the page has read them."""
     return {
         "patient": patient,
-        "banner": banner_of(patient, now, answers),
+        "banner": banner_of(patient, now, answers, weights),
         "zone": request.membership.centre.time_zone,
         "now": now,
     }

@@ -47,7 +47,7 @@ def _to(name: str) -> Callable[[str], str]:
 KINDS = (
     Kind("infusing", "Infusing now", "since", "Open", _to("infusion")),
     Kind("order", "Orders to build", "ordered", "Build", _to("course-build")),
-    Kind("cosign", "Orders for you to sign", "entered", "Sign", _to("course-cosign")),
+    Kind("cosign", "Orders for you to sign", "entered", "Sign", _to("order-cosign")),
     Kind("verify", "Awaiting verification", "built", "Check", _to("verify")),
     Kind("query", "Queries for you", "by", "Answer", _to("note-answer")),
     Kind("hold", "On hold, review day reached", "review", "Review", _to("course-resume")),
@@ -81,13 +81,17 @@ UNION ALL
    FROM regimens_order o JOIN patients_transplant t ON t.id = o.transplant_id JOIN patients_patient p ON p.id = t.patient_id
    WHERE o.course_id IS NULL AND o.superseded_at IS NULL AND p.centre_id = %(centre)s ORDER BY o.entered_at LIMIT 11)
 UNION ALL
-  (SELECT 'cosign', c.id::text, c.patient_id, o.entered_at, NULL, o.indication
+  (SELECT 'cosign', o.id::text, c.patient_id, o.entered_at, NULL, o.indication
    FROM (SELECT DISTINCT d.course_id FROM regimens_planneddose d
          WHERE %(prescribes)s AND d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(now)s + interval '45 days'
          LIMIT 1001) d
    JOIN regimens_course c ON c.id = d.course_id
    JOIN regimens_order o ON o.course_id = c.id AND o.superseded_at IS NULL AND o.signed_at IS NULL AND o.prescriber_id = %(me)s
    ORDER BY o.entered_at LIMIT 11)
+UNION ALL
+  (SELECT 'cosign', o.id::text, t.patient_id, o.entered_at, NULL, o.indication
+   FROM regimens_order o JOIN patients_transplant t ON t.id = o.transplant_id
+   WHERE o.course_id IS NULL AND o.superseded_at IS NULL AND o.signed_at IS NULL AND o.prescriber_id = %(me)s LIMIT 11)
 UNION ALL
   (SELECT 'verify', c.id::text, c.patient_id, d.built_at, NULL,
           CASE WHEN EXISTS (SELECT FROM regimens_note n WHERE n.course_id = c.id AND n.is_query AND n.answered_at IS NULL)

@@ -1,0 +1,366 @@
+"""A course as a picture: what is planned above the line, what was given below it, on one scale of days.
+
+Only places are computed here, and only with whole numbers: across in hundredths of a percent of the width, so that the picture fits
+any screen with its letters at their own size; down in pixels. Whatever the picture says stands in the table beneath it as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from regimens.domain.clock import day_start
+from regimens.templatetags import display
+
+DAY = timedelta(days=1)
+LEFT, RIGHT = 1050, 9950  # hundredths of a percent: the names of the rows stand left of the scale
+NARROW_PX = 690  # the narrowest width at which no two labels touch: a screen of 768 without its margins
+LETTER_PX = 7  # the widest a letter or digit of the labels is on average
+LINE_PX = 15
+GAP_PX = 6
+STEPS_DAYS = (1, 2, 7, 14, 28, 56, 112, 224)
+TICK_PX = 80  # between two dates on the scale
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A rectangle; ``x`` and ``width`` in percent, ``y`` and ``height`` in pixels."""
+
+    x: str
+    y: int
+    width: str
+    height: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """An upright or level line."""
+
+    x1: str
+    y1: int
+    x2: str
+    y2: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A line of text, after the shape of a status where it has one."""
+
+    x: str
+    y: int
+    anchor: str
+    text: str
+    mark: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One planned dose: its name, amount and status (a key of ``display.STATUS`` and its word), and its window."""
+
+    name: str
+    amount: str
+    status: str
+    opens_at: datetime
+    target_at: datetime
+    closes_at: datetime
+    in_hours: bool = False
+    booked_for: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something that happened at an instant: lines of text, the first after the shape of its status."""
+
+    at: datetime
+    lines: tuple[str, ...]
+    mark: str = ""
+    tone: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something that lasted; ``until`` None while it lasts."""
+
+    since: datetime
+    until: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What a picture tells."""
+
+    planned: Sequence[Planned]
+    given: Sequence[Happened] = ()
+    events: Sequence[Happened] = ()
+    weights: Sequence[Happened] = ()
+    holds: Sequence[Span] = ()
+    anchor_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Timeline:
+    """The picture, ready to be drawn: shapes in the order in which they lie over each other."""
+
+    title: str
+    description: str
+    height: int = 0
+    bars: list[Bar] = field(default_factory=list)
+    strokes: list[Stroke] = field(default_factory=list)
+    words: list[Words] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Instants to places across."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+    def at(self, instant: datetime) -> int:
+        """Hundredths of a percent, never outside the scale."""
+        whole = self.ends_at - self.starts_at
+        inside = min(max(instant, self.starts_at), self.ends_at) - self.starts_at
+        return LEFT + inside * (RIGHT - LEFT) // whole
+
+    def holds(self, instant: datetime) -> bool:
+        """Whether an instant lies on the scale."""
+        return self.starts_at <= instant <= self.ends_at
+
+
+def percent(place: int) -> str:
+    """1234 is "12.34%"."""
+    return f"{place // 100}.{place % 100:02d}%"
+
+
+def draw(story: Story, *, now: datetime, zone: str) -> Timeline:
+    """The picture of a course: in weeks from its transplant, or in days from its first dose where it counts from that."""
+    scale = _scale(story, now)
+    picture = Timeline("The course as a picture", _description(story))
+    y = LINE_PX + 4  # the word "now" stands above everything
+    y = _draw_planned(picture, scale, story.planned, y)
+    axis_y = y
+    y = _draw_axis(picture, scale, story, axis_y, zone)
+    y = _draw_rows(picture, scale, "Given", story.given, y)
+    y = _draw_hours(picture, scale, story.planned, y, zone)
+    y = _draw_holds(picture, scale, story.holds, y, now, axis_y)
+    y = _draw_rows(picture, scale, "Events", story.events, y)
+    y = _draw_rows(picture, scale, "Weight", story.weights, y, drops=True)
+    picture.height = y + 2
+    _draw_now(picture, scale, now, zone)
+    return picture
+
+
+def _scale(story: Story, now: datetime) -> Scale:
+    """From a little before the first thing to a little after the last; now is on it while the course lasts."""
+    begins = [dose.opens_at for dose in story.planned] + [thing.at for thing in story.given]
+    ends = [dose.closes_at for dose in story.planned] + [thing.at for thing in story.given]
+    if story.anchor_at is not None:
+        begins.append(story.anchor_at)
+    starts_at, ends_at = min(begins), max(ends)
+    margin = max((ends_at - starts_at) // 40, DAY // 2)
+    if starts_at - 7 * margin < now < starts_at:
+        starts_at = now
+    if ends_at < now < ends_at + 7 * margin:
+        ends_at = now
+    return Scale(starts_at - margin, ends_at + margin)
+
+
+def _description(story: Story) -> str:
+    said = [f"{dose.name}, {dose.amount}: {display.STATUS[dose.status].word}" for dose in story.planned]
+    return f"{'; '.join(said)}. The table below says the same, with dates and times."
+
+
+def _row_name(picture: Timeline, name: str, y: int) -> None:
+    picture.words.append(Words("0%", y, "start", name, kind="row-name"))
+
+
+# Planned, above the line -----------------------------------------------------------------------------------------------------
+
+
+def _draw_planned(picture: Timeline, scale: Scale, planned: Sequence[Planned], y: int) -> int:
+    blocks = []
+    for dose in planned:
+        look = display.STATUS[dose.status]
+        blocks.append((scale.at(dose.target_at), (dose.name, dose.amount, f"{look.mark} {look.word}")))
+    lanes = _lanes(blocks)
+    deepest = max(lanes, default=0)
+    line_y = y + (deepest + 1) * 3 * LINE_PX + deepest * GAP_PX + 6
+    _row_name(picture, "Planned", y + LINE_PX)
+    for dose, (place, lines), lane in zip(planned, blocks, lanes, strict=True):
+        look = display.STATUS[dose.status]
+        # Lane 0 lies nearest to the line.
+        top = y + (deepest - lane) * (3 * LINE_PX + GAP_PX)
+        x, anchor = _anchored(place, lines)
+        picture.words.append(Words(x, top + LINE_PX - 3, anchor, dose.name, kind="strong"))
+        picture.words.append(Words(x, top + 2 * LINE_PX - 3, anchor, dose.amount))
+        picture.words.append(Words(x, top + 3 * LINE_PX - 3, anchor, look.word, look.mark, look.tone))
+        if lane:
+            picture.strokes.append(Stroke(percent(place), top + 3 * LINE_PX, percent(place), line_y, "lead"))
+        left, right = scale.at(dose.opens_at), max(scale.at(dose.closes_at), scale.at(dose.opens_at) + 20)
+        kind = f"window window-{'hours' if dose.in_hours else 'days'} tone-{look.tone}"
+        picture.bars.append(Bar(percent(left), line_y, percent(right - left), 8, kind))
+        picture.strokes.append(Stroke(percent(place), line_y - 2, percent(place), line_y + 10, "target"))
+        if dose.booked_for is not None and scale.holds(dose.booked_for):
+            picture.words.append(Words(percent(scale.at(dose.booked_for)), line_y + 8, "middle", "▾", kind="booked"))
+    return line_y + 12
+
+
+def _draw_axis(picture: Timeline, scale: Scale, story: Story, y: int, zone: str) -> int:
+    picture.strokes.append(Stroke(percent(LEFT), y, percent(RIGHT), y, "axis"))
+    first_at = story.anchor_at or story.planned[0].target_at
+    first_on = first_at.astimezone(ZoneInfo(zone)).date()
+    days = (scale.ends_at - scale.starts_at) // DAY + 1
+    width_px = NARROW_PX * (RIGHT - LEFT) // 10000
+    step = next((step for step in STEPS_DAYS if step * width_px >= TICK_PX * days), STEPS_DAYS[-1])
+    in_days = story.anchor_at is None or step < 7
+    first = 0 if story.anchor_at is not None else 1  # the first dose is day 1, the transplant day 0
+    _row_name(picture, "Day" if in_days else "Week", y + LINE_PX)
+    number = written_to = 0
+    while True:
+        on = first_on + timedelta(days=number)
+        at = day_start(on, ZoneInfo(zone))
+        if at > scale.ends_at:
+            break
+        place = max(scale.at(at), LEFT)
+        counted = str(number + first if in_days else number // 7)
+        begins, until, anchor = _edges(place, (display.format_day(on),))
+        number += step
+        if begins < written_to:
+            continue
+        written_to = until + _width(" ")
+        picture.strokes.append(Stroke(percent(place), y, percent(place), y + 4, "axis"))
+        picture.words.append(Words(percent(place), y + LINE_PX, anchor, counted, kind="soft"))
+        picture.words.append(Words(percent(place), y + 2 * LINE_PX - 2, anchor, display.format_day(on), kind="soft"))
+    return y + 2 * LINE_PX + GAP_PX
+
+
+# What happened, below it -----------------------------------------------------------------------------------------------------
+
+
+def _draw_rows(picture: Timeline, scale: Scale, name: str, things: Iterable[Happened], y: int, *, drops: bool = False) -> int:
+    """Each thing under its instant, in as many lanes as the labels need. ``drops``: what does not fit beside a newer one is left out."""
+    shown = sorted((thing for thing in things if scale.holds(thing.at)), key=lambda thing: thing.at)
+    if not shown:
+        return y
+    if drops:
+        shown = _fitting(shown, scale)
+    blocks = [(scale.at(thing.at), (f"{thing.mark} {thing.lines[0]}".strip(), *thing.lines[1:])) for thing in shown]
+    lanes = _lanes(blocks)
+    deep = max(len(thing.lines) for thing in shown) * LINE_PX
+    _row_name(picture, name, y + LINE_PX)
+    for thing, (place, lines), lane in zip(shown, blocks, lanes, strict=True):
+        top = y + lane * (deep + GAP_PX)
+        x, anchor = _anchored(place, lines)
+        picture.strokes.append(Stroke(percent(place), y - GAP_PX + 1, percent(place), top + 2, "lead"))
+        picture.words.append(Words(x, top + LINE_PX, anchor, thing.lines[0], thing.mark, thing.tone))
+        for number, line in enumerate(thing.lines[1:], start=2):
+            picture.words.append(Words(x, top + number * LINE_PX, anchor, line, kind="soft"))
+    return y + (max(lanes) + 1) * (deep + GAP_PX) + GAP_PX
+
+
+def _fitting(things: Sequence[Happened], scale: Scale) -> list[Happened]:
+    """As many as stand in one lane, the newest first asked."""
+    kept: list[Happened] = []
+    for thing in reversed(things):
+        blocks = [(scale.at(other.at), other.lines) for other in sorted([*kept, thing], key=lambda other: other.at)]
+        if max(_lanes(blocks)) == 0:
+            kept.append(thing)
+    return sorted(kept, key=lambda thing: thing.at)
+
+
+def _draw_hours(picture: Timeline, scale: Scale, planned: Sequence[Planned], y: int, zone: str) -> int:
+    """The window that is counted in hours, with its end."""
+    for dose in planned:
+        if not dose.in_hours:
+            continue
+        left, right = scale.at(dose.opens_at), scale.at(dose.closes_at)
+        hours = (dose.closes_at - dose.opens_at) // timedelta(hours=1)
+        _row_name(picture, f"{hours}{display.NBSP}h", y + LINE_PX - 3)
+        picture.bars.append(Bar(percent(left), y + 3, percent(max(right - left, 20)), 9, "hours"))
+        _beside(picture, left, right, y + LINE_PX - 3, f"until {display.format_instant(dose.closes_at, zone)}")
+        y += LINE_PX + GAP_PX
+    return y
+
+
+def _draw_holds(picture: Timeline, scale: Scale, holds: Sequence[Span], y: int, now: datetime, axis_y: int) -> int:
+    """Each hold as a bar of its own, and shaded over the doses it stopped."""
+    for hold in holds:
+        until = hold.until or max(now, hold.since)
+        if until < scale.starts_at or hold.since > scale.ends_at:
+            continue
+        left, right = scale.at(hold.since), scale.at(until)
+        width = percent(max(right - left, 20))
+        _row_name(picture, "On hold", y + LINE_PX - 3)
+        picture.bars.insert(0, Bar(percent(left), LINE_PX + 4, width, axis_y - LINE_PX - 4, "held"))
+        picture.bars.append(Bar(percent(left), y + 3, width, 9, "hold"))
+        _beside(picture, left, right, y + LINE_PX - 3, hold.text)
+        y += LINE_PX + GAP_PX
+    return y
+
+
+def _beside(picture: Timeline, left: int, right: int, y: int, text: str) -> None:
+    """Words behind a bar, before it, or upon it: where there is room."""
+    room = _width(text) + 80
+    if right + room <= 10000:
+        x, anchor = right + 80, "start"
+    elif left - room >= LEFT:
+        x, anchor = left - 80, "end"
+    else:
+        x, anchor = left + 80, "start"
+    picture.words.append(Words(percent(x), y, anchor, text, kind="soft"))
+
+
+def _draw_now(picture: Timeline, scale: Scale, now: datetime, zone: str) -> None:
+    """What is past is shaded; a line stands where now is, if the course is not over."""
+    place = scale.at(now)
+    if place > LEFT:
+        picture.bars.insert(0, Bar(percent(LEFT), LINE_PX + 2, percent(place - LEFT), picture.height - LINE_PX - 2, "past"))
+    if scale.holds(now):
+        text = f"now {display.format_instant(now, zone)}"
+        x, anchor = _anchored(place, (text,))
+        picture.strokes.append(Stroke(percent(place), LINE_PX + 2, percent(place), picture.height, "now"))
+        picture.words.append(Words(x, LINE_PX - 3, anchor, text, kind="strong"))
+
+
+# Labels that do not touch ----------------------------------------------------------------------------------------------------
+
+
+def _width(text: str) -> int:
+    """A label's width on the narrowest screen, in hundredths of a percent of it."""
+    return len(text) * LETTER_PX * 10000 // NARROW_PX
+
+
+def _edges(place: int, lines: Sequence[str]) -> tuple[int, int, str]:
+    """Where a block of lines begins and ends, and its anchor: centered, unless it would leave the scale."""
+    width = max(_width(line) for line in lines)
+    if place - width // 2 < LEFT:
+        return place, place + width, "start"
+    if place + width // 2 > 10000:
+        return place - width, place, "end"
+    return place - width // 2, place + width // 2, "middle"
+
+
+def _anchored(place: int, lines: Sequence[str]) -> tuple[str, str]:
+    return percent(place), _edges(place, lines)[2]
+
+
+def _lanes(blocks: Sequence[tuple[int, Sequence[str]]]) -> list[int]:
+    """For each block the first lane in which it touches none of those before it."""
+    ends: list[int] = []
+    lanes = []
+    gap = _width(" ")
+    for place, lines in blocks:
+        begins, until, _ = _edges(place, lines)
+        lane = next((number for number, end in enumerate(ends) if end + gap <= begins), len(ends))
+        if lane == len(ends):
+            ends.append(until)
+        else:
+            ends[lane] = until
+        lanes.append(lane)
+    return lanes
