@@ -71,6 +71,12 @@ def test_an_answer_stands_for_what_is_as_high_or_lower(answered_value: str, late
     assert found.answered_at == (DOSE + 3 * HOUR if answer else None)
 
 
+def test_an_answer_to_a_sample_drawn_as_the_dose_began_stands_for_nothing_since() -> None:
+    samples = [sample(0, "1.5", "go", 1), sample(0, "1.0"), sample(2, "1.4")]
+    found = checks.creatinine_rise(samples, last_dose_started_at=DOSE)
+    assert found is not None and found.answer == ""
+
+
 def test_the_latest_answer_stands_and_none_from_before_the_last_dose() -> None:
     samples = [sample(-9, "3.0", "go", -8), sample(-2, "1.0"), sample(2, "1.5", "go", 9), sample(3, "1.4", "hold", 4)]
     found = checks.creatinine_rise(samples, last_dose_started_at=DOSE)

@@ -225,6 +225,12 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "rolling, concentration": lambda: rolling((), at=AT, days=7, concentration_mg_per_ml=D(0)),
     "rolling, sucrose": lambda: rolling((), at=AT, days=7, concentration_mg_per_ml=D(50), sucrose_mg_per_ml=D("NaN")),
     "rolling, considered": lambda: rolling((), at=AT, days=7, concentration_mg_per_ml=D(50), plus_mg_per_kg=D("NaN")),
+    "sample": lambda: checks.creatinine_rise([checks.Sample(NAIVE, D(1))], last_dose_started_at=AT),
+    "last dose": lambda: checks.creatinine_rise((), last_dose_started_at=NAIVE),
+    "start before a removal": lambda: checks.removals_soon(NAIVE, (), within=LIMIT),
+    "removal": lambda: checks.doses_before_removal(NAIVE, (), within=LIMIT),
+    "release": lambda: checks.release_lasts_until(NAIVE, within=LIMIT),
+    "result wanted": lambda: checks.result_wanted(mg_per_kg=D(150), at=NAIVE, monograph=MONOGRAPH),
     "treatment dose": lambda: checks.is_treatment_dose(D("NaN"), MONOGRAPH),
     "referral": lambda: mark_before_referral(WINDOWS, NAIVE),
     "given outside": lambda: mark_before_referral(WINDOWS, AT, ("W3",)),
@@ -349,6 +355,12 @@ WORKINGS: dict[str, Callable[[], object]] = {
     "vaccine after a high dose": lambda: screening.vaccine_interference(
         last_given_on=DAY, highest_mg_per_kg=D(400), monograph=MONOGRAPH
     ),
+    "creatinine": lambda: checks.creatinine_rise(
+        [checks.Sample(AT - timedelta(hours=2), D("1.0")), checks.Sample(AT + timedelta(hours=2), D("1.4"), "go", AT)],
+        last_dose_started_at=AT,
+    ),
+    "result before a dose": lambda: checks.result_wanted(mg_per_kg=D(150), at=AT, monograph=MONOGRAPH),
+    "result before a treatment dose": lambda: checks.result_wanted(mg_per_kg=D(400), at=AT, monograph=MONOGRAPH),
     "proposal kidney": lambda: proposed("kidney"),
     "proposal lung": lambda: proposed("lung"),
     "proposal combined": lambda: proposed("kidney", "pancreas"),
