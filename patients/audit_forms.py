@@ -14,6 +14,13 @@ from patients.models import Centre, Membership, User
 ANYBODY = [("", "Anybody")]
 
 
+class AnyMrnField(MrnField):
+    """A record number, or nothing."""
+
+    def clean(self, value: Any) -> str:
+        return super().clean(value) if str(value or "").strip() else ""
+
+
 class EmergencyForm(forms.Form):
     """Which chart, and why now."""
 
@@ -38,7 +45,7 @@ class AuditForm(forms.Form):
     """What to look for. Everything left empty fits everything."""
 
     person = forms.TypedChoiceField(label="Person", coerce=int, empty_value=None, required=False)
-    mrn = MrnField(label="Record number (MRN)", max_length=40, required=False)
+    mrn = AnyMrnField(label="Record number (MRN)", max_length=40, required=False)
     name = forms.RegexField(
         label="Event begins with",
         regex=r"\A[a-z_]{0,40}\Z",

@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from patients.views import break_glass, history, people, records, search
+from patients.views import audit, break_glass, history, people, records, search
 
 urlpatterns = [
     path("patients/", search.search, name="patients"),
+    path("audit/", audit.audit_page, name="audit"),
+    path("audit/export/", audit.audit_export, name="audit-export"),
+    path("audit/events/<int:event_id>/", audit.audit_event, name="audit-event"),
+    path("audit/emergencies/<int:access_id>/acknowledge/", audit.acknowledge, name="emergency-acknowledge"),
     path("emergency/", break_glass.emergency, name="emergency"),
     path("patients/new/", people.new, name="patient-new"),
     path("patients/echo/", records.echo, name="patient-echo"),
