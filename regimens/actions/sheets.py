@@ -123,6 +123,8 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
         concentration_mg_per_ml=value.product.concentration_mg_per_ml,
         dose_mg=dose.dose_mg,
         mg_per_kg=dose.mg_per_kg,
+        is_remainder=dose.is_remainder,
+        rounded_from_mg=dose.rounded_from_mg,
         volume_ml=dose.draw_ml,
         vials=data.VialPlan(
             count=amount.vials,

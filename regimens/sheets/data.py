@@ -221,6 +221,8 @@ class DoseSheet:
     verification: Verification | None = None
     off_label: str = ""  # reason and prescriber
     check_weight_and_code: bool = False  # for a down-time pack, printed ahead of the day
+    is_remainder: bool = False  # what was left of a stopped dose
+    rounded_from_mg: Decimal | None = None  # the ordered dose, where it was rounded to whole vials
 
     @property
     def is_draft(self) -> bool:
@@ -241,6 +243,13 @@ class DoseSheet:
     def arithmetic(self) -> str:
         """The working of dose and volume, for whoever checks it by hand."""
         dose = f"{self.banner.weight} × {with_unit(self.mg_per_kg, 'mg per kg')} = {self.dose}"
+        if self.is_remainder:
+            dose = f"what was left of the stopped dose = {self.dose}"
+        elif self.rounded_from_mg is not None:
+            ordered = with_unit(self.rounded_from_mg, "mg")
+            percent = number((self.dose_mg - self.rounded_from_mg) * 100 / self.rounded_from_mg, 2)
+            product = f"{self.banner.weight} × {with_unit(self.mg_per_kg, 'mg per kg')} = {ordered}"
+            dose = f"{product} ordered, {percent} percent to whole vials = {self.dose}"
         return f"{dose}; {self.dose} ÷ {self.concentration} = {self.volume}"
 
     @property

@@ -33,6 +33,7 @@ from regimens.views.infusion_record import add_refusal, infusion
 from regimens.views.infusion_rows import plan_rows
 from regimens.views.release import release_text
 from regimens.views.release_rows import result_lines
+from regimens.views.rows import basis_text
 
 WAYS = ("start", "given")
 
@@ -190,7 +191,10 @@ class _Page:
             "dose": dose,
             "dose_text": display.format_unit(dose.dose_mg, "mg"),
             "volume_text": display.format_unit(dose.draw_ml, "mL"),
-            "basis": f"{display.format_unit(dose.weight_kg, 'kg')} × {display.format_unit(dose.mg_per_kg, 'mg per kg')}",
+            "basis": basis_text(dose),
+            "undecided": [
+                row for row in self.chart.doses if not row.settled_as and row.number < dose.number and row.closes_at <= self.now
+            ],
             "plan": self.plan,
             "plan_rows": plan_rows(self.plan),
             "table_title": value.rate_table(self.table.code).title,

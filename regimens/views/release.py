@@ -28,7 +28,7 @@ from regimens.models import PlannedDose, Release
 from regimens.templatetags import display
 from regimens.views.frame import patient_frame
 from regimens.views.release_rows import Row, rows_of
-from regimens.views.rows import window_text
+from regimens.views.rows import basis_text, window_text
 
 
 def release(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
@@ -102,7 +102,7 @@ def _page(
         "dose": dose,
         "dose_text": display.format_unit(dose.dose_mg, "mg"),
         "volume_text": display.format_unit(dose.draw_ml, "mL"),
-        "basis": f"{display.format_unit(dose.mg_per_kg, 'mg per kg')} × {display.format_unit(dose.weight_kg, 'kg')}",
+        "basis": basis_text(dose),
         "window": window_text(dose, zone),
         "rows": rows,
         "stops": _stops(rows),

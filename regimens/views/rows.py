@@ -94,3 +94,13 @@ def totals(draft: DraftCourse) -> dict[str, str]:
 def why(dose: PlannedDose, plan: InfusionPlan | None = None) -> list[dict[str, str]]:
     """The working a saved dose was computed by, as it was saved, and the rate steps where a plan is given."""
     return list(dose.working) + (plan.working.to_json() if plan else [])
+
+
+def basis_text(dose: PlannedDose) -> str:
+    """What the amount of a saved dose comes from: "100 mg per kg × 70 kg", and where it is not simply that, what else."""
+    if dose.is_remainder:
+        return "What was left of the stopped dose"
+    text = f"{display.format_unit(dose.mg_per_kg, 'mg per kg')} × {display.format_unit(dose.weight_kg, 'kg')}"
+    if dose.rounded_from_mg is None:
+        return text
+    return f"{text} = {display.format_unit(dose.rounded_from_mg, 'mg')}, rounded to whole vials"

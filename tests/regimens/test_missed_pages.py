@@ -274,6 +274,32 @@ def test_the_case_names_the_other_doses_that_are_open():
     assert "dose 2 can no longer be given late" in page
 
 
+def test_the_start_page_of_a_later_dose_shows_the_one_nobody_decided_about():
+    ward = make_ward()
+    transplanted = timezone.now() - timedelta(days=27)
+    course = make_course(ward, at=transplanted)
+    give(ward, dose(course), at=transplanted + timedelta(hours=20))
+    client = signed_in(ward.nurse)
+    page = plain(client.get(reverse("infusion-log", args=[dose(course, 3).pk])))
+    assert "Dose 2, Week 2, was missed and nobody has decided." in page
+    assert "nobody has decided" not in plain(client.get(reverse("infusion-log", args=[dose(course, 2).pk])))
+
+
+def test_a_remainder_is_checked_and_printed_as_what_was_left():
+    ward, planned = stopped_second()
+    now = timezone.now()
+    tomorrow = now.astimezone(ZoneInfo(NEW_YORK)).date() + timedelta(days=1)
+    facts = {"reason_code": "unwell", "reached_by": "telephone", "by": ward.prescriber, "at": now}
+    missed.decide(dose=planned, decision="give_remainder", give_on=tomorrow, **facts)
+    rest = dose(planned.course, 2)
+    client = signed_in(ward.second_pharmacist)
+    checked = plain(client.get(reverse("verify", args=[planned.course_id])))
+    assert "What is left of the stopped dose: 7,000 mg ordered, less the mg in the 50 mL given" in checked
+    assert "4,500 mg" not in checked.split("Your check")[1].split("Your own first dose")[0]
+    for page in ("dose", "release"):
+        assert "What was left of the stopped dose" in plain(client.get(reverse(page, args=[rest.pk])))
+
+
 def test_a_late_referral_is_told_on_the_case_and_a_pharmacist_signs_it():
     ward, planned = missed_second()
     course = planned.course

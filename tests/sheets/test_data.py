@@ -66,6 +66,16 @@ def test_there_are_exactly_four_allergy_states() -> None:
     ]
 
 
+def test_the_arithmetic_of_a_dose_that_is_not_simply_mg_per_kg_times_kg_says_what_it_is() -> None:
+    def plain(sheet) -> str:
+        return sheet.arithmetic.replace("\u00a0", " ").split(";")[0]
+
+    assert plain(a_sheet()) == "70 kg × 150 mg per kg = 10,500 mg"
+    assert plain(a_sheet(dose_mg=Decimal(4500), is_remainder=True)) == "what was left of the stopped dose = 4,500 mg"
+    rounded = a_sheet(dose_mg=Decimal(10000), rounded_from_mg=Decimal(10500))
+    assert plain(rounded) == "70 kg × 150 mg per kg = 10,500 mg ordered, -4.76 percent to whole vials = 10,000 mg"
+
+
 def test_a_sheet_is_a_draft_until_someone_has_verified_it() -> None:
     assert a_draft().is_draft
     assert not a_sheet().is_draft
