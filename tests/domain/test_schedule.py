@@ -323,6 +323,9 @@ def test_a_moved_target_keeps_the_interval_to_the_doses_beside_it() -> None:
     assert (refusal.value.code, refusal.value.limit) == ("too_near_after", "17-Jan-2026")
     with pytest.raises(Refused, match="Not after 17-Jan-2026"):
         move_target(window, date(2026, 1, 18), after_on=date(2026, 1, 18), after_interval_hours=18)
+    with pytest.raises(Refused, match="Not after 16-Jan-2026"):
+        move_target(window, date(2026, 1, 18), after_on=date(2026, 1, 18), after_interval_hours=25)
+    assert move_target(window, date(2026, 1, 18), after_on=date(2026, 1, 18)).target_on == date(2026, 1, 18)
 
 
 def test_a_closed_day_is_hinted_with_open_days_inside_the_window_nearest_first() -> None:

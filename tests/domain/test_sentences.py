@@ -29,7 +29,7 @@ from regimens.domain import (
     status,
     transitions,
 )
-from regimens.domain.changes import mark_before_referral, move_target, shift_window
+from regimens.domain.changes import mark_before_referral, may_count_as_initial, move_target, shift_window
 from regimens.domain.exposure import GivenDose, rolling
 from regimens.domain.monograph import Anchor, Monograph
 from regimens.domain.reasons import Derivation, Refused
@@ -234,6 +234,8 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "treatment dose": lambda: checks.is_treatment_dose(D("NaN"), MONOGRAPH),
     "referral": lambda: mark_before_referral(WINDOWS, NAIVE),
     "given outside": lambda: mark_before_referral(WINDOWS, AT, ("W3",)),
+    "given elsewhere on": lambda: may_count_as_initial(given_on=AT, transplant_on=DAY),
+    "given before a transplant on": lambda: may_count_as_initial(given_on=DAY, transplant_on=AT),
     "shift in hours": lambda: shift_window(WINDOWS[0], 3),
     "shift zone": lambda: shift_window(replace(WINDOWS[1], zone_name="Nowhere"), 3),
     "move in hours": lambda: move_target(WINDOWS[0], DAY),
