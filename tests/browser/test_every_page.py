@@ -86,6 +86,7 @@ def addresses() -> dict[str, list[str]]:
             f"/infusions/{running.pk}/",
             f"/infusions/{given.pk}/",
             f"/doses/{due.pk}/booking/",
+            f"/doses/{due.pk}/not-given/",
             f"/patients/{risen.patient_id}/results/",
             f"/results/{risen.pk}/strike-out/",
             f"/patients/{removal.patient_id}/antibody-removals/",
