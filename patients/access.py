@@ -105,7 +105,9 @@ def reading(accesses: Sequence[BreakGlass]) -> Iterator[None]:
 def _record_emergency_read(row: Model) -> None:
     """One event per page and chart: who read it under which access. Costs nothing where no emergency access is open."""
     now = _reading.get()
-    for access in now.accesses if now else ():
+    if now is None:
+        return
+    for access in now.accesses:
         if access.patient_id not in now.recorded and access.patient_id == _patient_id_of(row):
             audit.event("read_emergency", by=access.membership, patient=access.patient_id, access=access.pk)
             now.recorded.add(access.patient_id)

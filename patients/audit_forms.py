@@ -14,6 +14,12 @@ from patients.models import Centre, Membership, User
 ANYBODY = [("", "Anybody")]
 
 
+def _offer(form: forms.Form, name: str, choices: list[tuple[Any, str]]) -> None:
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    field.choices = choices
+
+
 class AnyMrnField(MrnField):
     """A record number, or nothing."""
 
@@ -38,7 +44,7 @@ class EmergencyForm(forms.Form):
     def __init__(self, *args: Any, by: Membership, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         centres = Centre.objects.exclude(pk=by.centre_id).order_by("name").values_list("pk", "name")
-        self.fields["centre"].choices = [("", "Choose"), *centres]
+        _offer(self, "centre", [("", "Choose"), *centres])
 
 
 class AuditForm(forms.Form):
@@ -66,7 +72,7 @@ class AuditForm(forms.Form):
     def __init__(self, *args: Any, by: Membership, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         people = User.objects.filter(memberships__centre=by.centre_id).distinct().order_by("last_name", "first_name", "pk")
-        self.fields["person"].choices = ANYBODY + [(user.pk, user.printed_name) for user in people]
+        _offer(self, "person", ANYBODY + [(user.pk, user.printed_name) for user in people])
         self.zone_name = by.centre.time_zone
 
     def since(self) -> datetime | None:

@@ -159,8 +159,9 @@ def _earlier(patient: Patient, changes: Iterable[RowChange]) -> dict[int, Any]:
     found = {}
     rows = RowChange.objects.filter(Q(op__in=NEW), patient_id=patient.pk, tbl__in=SERIES).order_by("id")
     for number, table, image in rows.values_list("pk", "tbl", "new"):
-        series = (table, *(image.get(name) for name in SERIES[table]))
-        found[number], latest[series] = latest.get(series), image.get(HEADLINES[table])
+        values = image or {}
+        series = (table, *(values.get(name) for name in SERIES[table]))
+        found[number], latest[series] = latest.get(series), values.get(HEADLINES[table])
     return found
 
 

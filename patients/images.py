@@ -125,7 +125,7 @@ def described(model: type[Model] | None, image: dict[str, Any], images: Images, 
     if column in ENOUGH:
         return words[0]
     for field in model._meta.concrete_fields if model and deep else ():
-        key = image.get(field.column)
+        key = image.get(str(field.column))
         if isinstance(field, ForeignKey) and not field.null and key and _is_of_a_patient(field.related_model):
             words.append(images.name(field.related_model, key))
     return ", ".join(filter(None, dict.fromkeys(words)))

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 
-from patients.models import Membership, Patient, Transplant
+from patients.models import Event, Membership, Patient, Transplant
 from regimens.models import Administration, AntibodyRemoval, Course, LabResult, Order, OutsideDose, PlannedDose
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def addresses() -> dict[str, list[str]]:
     open_course = Course.objects.get(patient__family_name="Tanaka")
     arrived = Transplant.objects.get(patient__family_name="Halloran")
     patient = Patient.objects.get(family_name="Moreau")
+    event = Event.objects.filter(patient_id=patient.pk, name="record_weight").latest("pk")
     ordered = Order.objects.get(course=None, superseded_at=None)
     elsewhere = OutsideDose.objects.get(patient__family_name="Costa")
     running = Administration.objects.filter(ended_at=None).earliest("started_at")
@@ -79,7 +80,9 @@ def addresses() -> dict[str, list[str]]:
             f"/doses/{due.pk}/release/",
             f"/courses/{due.course_id}/papers/",
         ],
+        "auditor1": ["/audit/", f"/patients/{patient.pk}/history/?reads=1", f"/audit/events/{event.pk}/"],
         "nurse1": [
+            "/emergency/",
             f"/doses/{due.pk}/infusion/",
             f"/doses/{due.pk}/infusion/?way=given",
             f"/patients/{patient.pk}/infusion/",
