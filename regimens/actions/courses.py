@@ -13,7 +13,7 @@ from patients import audit, when
 from patients.constraints import sentence_for
 from patients.models import Membership, Patient, Transplant, WeightMeasurement
 from patients.refusal import Refusal
-from patients.roles import require
+from patients.roles import may, require
 from regimens.actions import orders, outside, planning
 from regimens.actions.orders import OrderFacts
 from regimens.actions.outside import OutsideFacts
@@ -102,7 +102,7 @@ def build_course(
         monograph=monograph,
         protocol=monograph.protocols.get(code=choices.protocol_code),
         anchor_at=transplant.reperfusion_at if by_transplant else None,
-        anchor_on=draft.doses[0].window.target_on if by_transplant else choices.first_dose_on,
+        anchor_on=draft.doses[0].window.target_on,
         anchor_zone_name=transplant.zone_name if by_transplant else patient.centre.time_zone,
         choice_reason="; ".join(filter(None, (choice_reason, _basis_text(weight, weights), said_of_others)))[:300],
         prior_ig=beside.prior_ig,
@@ -249,6 +249,9 @@ def _settle_other_courses(transplant: Transplant, beside: Beside, *, by: Members
         if len(reason) < REASON_LENGTH:
             raise Refusal("other_course_reason", "Say why both go on, in at least 10 characters.", field="other_course_reason")
         return f"course of transplant {numbers} goes on: {reason}"
+    if not may(by, "stop_course"):
+        sentence = f"A prescriber stops the course of transplant {numbers} first, or both go on."
+        raise Refusal("other_course_prescriber", sentence, source="Role × action matrix of this centre", field="other_course")
     for course in running:
         known = set(course.monograph.reasons.filter(kind="stopped").values_list("code", flat=True))
         code = RETRANSPLANT if RETRANSPLANT in known else "other"

@@ -189,13 +189,15 @@ def draft_course(
             source="Site policy: vial rounding",
             field="allows_vial_rounding",
         )
-    tail = {
-        "chosen_optional": choices.chosen_optional,
-        "repeat_dates": choices.repeat_dates,
-        "review_on": choices.review_on,
-    }
     anchor = anchor_of(transplant, protocol.anchor, choices.first_dose_on, centre)
-    windows = schedule.plan_windows(protocol, anchor, centre_zone=centre.time_zone, **tail)
+    windows = schedule.plan_windows(
+        protocol,
+        anchor,
+        centre_zone=centre.time_zone,
+        chosen_optional=choices.chosen_optional,
+        repeat_dates=choices.repeat_dates,
+        review_on=choices.review_on,
+    )
     # Without a referral nothing is shut before it: the instant at which the first window opens says so.
     referred_at = choices.referred_at or windows[0].opens_at
     standings = changes.mark_before_referral(windows, referred_at, choices.given_elsewhere)
@@ -210,8 +212,10 @@ def draft_course(
         ceiling_mg_per_kg_per_h=choices.ceiling_mg_per_kg_per_h,
         rounding=rounding,
         age_years=age,
+        chosen_optional=choices.chosen_optional,
+        repeat_dates=choices.repeat_dates,
+        review_on=choices.review_on,
         not_given=[row.window.code for row in standings if row.is_before_referral],
-        **tail,
     )
     ours = [row.dose for row, standing in zip(doses, standings, strict=True) if not is_not_ours(standing)]
     return DraftCourse(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from patients import when
 from patients.fields import DayField, LineField, LocalDateTimeField, WeightField, invalid
 from patients.models import WeightMethod
 from patients.refusal import Refusal
-from patients.roles import Role
+from patients.roles import Role, may
 from regimens.actions.courses import Beside
 from regimens.actions.orders import OrderFacts
 from regimens.actions.outside import PRIOR_DAYS, OutsideFacts, counts
@@ -28,6 +28,7 @@ from regimens.templatetags import display
 
 OUTSIDE_ROWS = 4
 MOST_DATES = 20
+OTHER_COURSE = [("stop", "Stop it: transplanted again"), ("keep", "Keep both")]
 IN_A_ROW = {"class": "choices-row"}
 
 
@@ -110,7 +111,7 @@ class BuildForm(Ordering):
         if others:
             self.fields["other_course"] = forms.ChoiceField(
                 label="The other open course of this patient",
-                choices=[("stop", "Stop it: transplanted again"), ("keep", "Keep both")],
+                choices=OTHER_COURSE if may(offered.by, "stop_course") else OTHER_COURSE[1:],
                 widget=forms.RadioSelect(attrs=IN_A_ROW),
                 error_messages={"required": "Say whether it is stopped or goes on."},
             )
@@ -158,8 +159,8 @@ class BuildForm(Ordering):
         """The rows in which something was typed."""
         return [row for row in self.rows if row.is_bound and row.has_changed()]
 
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
+    def clean(self) -> MutableMapping[str, Any]:
+        super().clean()
         if self.asks_basis:
             self.add_error(
                 "weight_basis" if "weight_basis" in self.fields else None,
@@ -168,10 +169,10 @@ class BuildForm(Ordering):
         complete = [row.is_valid() for row in self.filled]  # each row is read, so that each says what it lacks
         if not all(complete):
             self.add_error(None, ValidationError("A dose given elsewhere is not complete.", code="outside_incomplete"))
-        return data
+        return self.cleaned_data
 
     @property
-    def said(self) -> dict[str, Any]:
+    def said(self) -> MutableMapping[str, Any]:
         """What is chosen so far: as typed, or as the page proposes before anything is."""
         return self.cleaned_data if self.is_bound else self.initial
 

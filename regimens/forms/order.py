@@ -66,7 +66,7 @@ class ChosenPerson(forms.TypedChoiceField):
 
     def __init__(self, people: Iterable[Membership], **kwargs: Any) -> None:
         self.people = {person.pk: person for person in people}
-        names = [(pk, person.user.printed_name) for pk, person in self.people.items()]
+        names = [(str(pk), person.user.printed_name) for pk, person in self.people.items()]
         super().__init__(choices=NOT_CHOSEN + names, coerce=lambda value: self.people[int(value)], **kwargs)
 
 

@@ -18,12 +18,13 @@ from patients.access import transplant_for
 from patients.models import Transplant
 from patients.refusal import Refusal
 from patients.roles import may, require
+from patients.signing import signed_by
 from regimens.actions import courses, orders, planning
 from regimens.domain.reasons import Refused
 from regimens.forms.build import BuildForm
 from regimens.models import Course, Order, OutsideDose
 from regimens.views.frame import local_day
-from regimens.views.ordering import Case, case_frame, check_password, offered_for, read_case, record_antiviral
+from regimens.views.ordering import Case, case_frame, offered_for, read_case, record_antiviral
 from regimens.views.preview import preview_rows
 from regimens.views.rows import totals
 
@@ -39,10 +40,10 @@ def build(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
     saving = request.method == "POST" and "request" in request.POST
     if saving and form.is_valid():
         try:
-            course = _save(request, case, form, now)
+            course = _save(request, case, form, now, is_signed=_is_signed(request, form))
         except (Refusal, Refused) as refused:
             form.add_error(refused.field if refused.field in form.fields else None, refused.sentence)
-            refusal = refused
+            refusal = None if refused.field == "password" else refused
         else:
             messages.success(request, f"Plan saved with {course.doses.count()} doses. Another pharmacist verifies it.")
             return redirect("chart", patient_id=transplant.patient_id)
@@ -127,11 +128,10 @@ def _bases(form: BuildForm, case: Case) -> set[str]:
 
 
 @transaction.atomic
-def _save(request: HttpRequest, case: Case, form: BuildForm, now: datetime) -> Course:
+def _save(request: HttpRequest, case: Case, form: BuildForm, now: datetime, *, is_signed: bool) -> Course:
     data, by = form.cleaned_data, request.membership
     transplant = case.transplant
     latest = case.weights.latest
-    is_signed = _is_signed(request, form)
     if form.basis == "dry" and case.weights.dry is not None:
         weight = case.weights.dry
         if not form.is_record_weight:
@@ -161,7 +161,7 @@ def _is_signed(request: HttpRequest, form: BuildForm) -> bool:
     data = form.cleaned_data
     if "password" not in form.fields or data["prescriber"].pk != request.membership.pk:
         return False
-    check_password(request, data.get("password") or "")
+    signed_by(request, data.get("password") or "")
     return True
 
 
@@ -189,7 +189,6 @@ def _context(request: HttpRequest, case: Case, form: BuildForm, draft: planning.
         "asks_basis": form.asks_basis if form.is_bound else case.weights.differ(case.value),
         "shows_basis": "weight_basis" in form.fields and (form.offered.has_two_weights or form.is_bound),
         "stopped_at": case.ended.stopped_at if case.ended else None,
-        "others": case.others,
         "may_order": may(request.membership, "order"),
     }
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from patients import actions as patient_actions
 from patients import facts
 from patients.models import Precaution, Transplant
-from patients.refusal import Refusal
+from patients.roles import may
 from regimens.actions import courses, planning
 from regimens.domain import screening
 from regimens.domain.monograph import Monograph as MonographValue
@@ -109,12 +109,6 @@ def offered_for(request: HttpRequest, case: Case, codes: tuple[str, ...], now: d
     )
 
 
-def check_password(request: HttpRequest, password: str) -> None:
-    """Refused: anything but the person's own password."""
-    if not request.user.check_password(password):
-        raise Refusal("wrong_password", "This is not your password. Nothing was signed.", field="password")
-
-
 def record_antiviral(transplant: Transplant, data: dict[str, Any], by, now: datetime) -> None:
     """Keep with the transplant what was answered in the order."""
     patient_actions.correct_transplant(
@@ -145,6 +139,8 @@ def case_frame(request: HttpRequest, case: Case, now: datetime) -> dict:
         "ordered_protocol": next((p for p in case.value.protocols if case.order and p.code == case.order.protocol_code), None),
         "ordered_rows": [(code, f"{mg} mg per kg") for code, mg in case.order.ordered_rows] if case.order else [],
         "given_elsewhere": [(row, given_text(row, zone)) for row in case.given_elsewhere],
+        "others": case.others,
+        "may_stop": may(request.membership, "stop_course"),
         "weights": case.weights,
         "two_weights": case.weights if case.weights.dry and case.weights.dry != case.weights.latest else None,
         "weights_differ": case.weights.differ(case.value),

@@ -18,6 +18,7 @@ from patients.access import transplant_for
 from patients.models import Centre
 from patients.refusal import Refusal
 from patients.roles import may, require
+from patients.signing import signed_by
 from regimens.access import order_for
 from regimens.actions import orders, planning
 from regimens.domain.reasons import Refused
@@ -26,7 +27,7 @@ from regimens.forms.order import OrderForm, WithdrawForm
 from regimens.models import Order
 from regimens.templatetags import display
 from regimens.views.frame import patient_frame
-from regimens.views.ordering import case_frame, check_password, offered_for, read_case, record_antiviral
+from regimens.views.ordering import case_frame, offered_for, read_case, record_antiviral
 
 SHOWN = 50
 
@@ -51,6 +52,8 @@ def order_new(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
     form = OrderForm(request.POST, offered=offered) if posted else OrderForm(initial=initial, offered=offered)
     if posted and form.is_valid():
         try:
+            if "password" in form.fields:
+                signed_by(request, form.cleaned_data["password"])
             order = _place(request, transplant, form, now)
         except (Refusal, Refused) as refused:
             if refused.code == "role":
@@ -72,8 +75,6 @@ def order_new(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
 @transaction.atomic
 def _place(request: HttpRequest, transplant, form: OrderForm, now: datetime) -> Order:
     data = form.cleaned_data
-    if "password" in form.fields:
-        check_password(request, data["password"])
     if data.get("antiviral"):
         record_antiviral(transplant, data, request.membership, now)
     return orders.place_order(
@@ -93,7 +94,7 @@ def cosign(request: HttpRequest, order_id: int) -> HttpResponse:
     refusal = None
     if request.method == "POST" and form.is_valid():
         try:
-            check_password(request, form.cleaned_data["password"])
+            signed_by(request, form.cleaned_data["password"])
             orders.cosign_order(order=order, by=request.membership, at=timezone.now())
         except Refusal as refused:
             refusal = None if refused.field else refused

@@ -18,6 +18,7 @@ from patients.forms import ReasonForm
 from patients.models import Patient, Transplant
 from patients.refusal import Refusal
 from patients.roles import may, require
+from patients.signing import signed_by
 from regimens.access import outside_dose_for
 from regimens.actions import outside, planning
 from regimens.domain import exposure
@@ -26,7 +27,6 @@ from regimens.forms.outside import OutsideDecisionForm, OutsideForm
 from regimens.models import Administration, OutsideDose
 from regimens.templatetags import display
 from regimens.views.frame import patient_frame
-from regimens.views.ordering import check_password
 
 
 def outside_doses(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
@@ -94,7 +94,7 @@ def decide(request: HttpRequest, outside_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            check_password(request, data["password"])
+            signed_by(request, data["password"])
             outside.decide_outside(outside=row, decision=data["decision"], reason=data["reason"], by=request.membership, at=now)
         except Refusal as refused:
             form.add_error(refused.field if refused.field in form.fields else None, refused.sentence)

@@ -224,7 +224,7 @@ def test_the_question_about_the_last_28_days_is_asked_on_the_page(team: Team, no
     assert OutsideDose.objects.get().given_mg == 35000
 
 
-def test_another_open_course_is_stopped_or_kept_by_word(team: Team, now: datetime) -> None:
+def test_another_open_course_is_stopped_by_a_prescribers_word(team: Team, now: datetime) -> None:
     transplant = make_recipient(team, at=now)
     old = make_course(team, make_transplant(transplant.patient, at=now, reperfusion_at=now - timedelta(days=90)), at=now)
     client = signed_in(team.builder)
@@ -232,7 +232,9 @@ def test_another_open_course_is_stopped_or_kept_by_word(team: Team, now: datetim
     page = save(client, transplant, data).content.decode()
     assert "Say whether it is stopped or goes on." in page
     assert "The course of transplant 2" in page
-    assert save(client, transplant, data | {"other_course": "stop"}).status_code == 302
+    assert save(client, transplant, data | {"other_course": "stop"}).status_code == 422, "a prescriber stops it"
+    doctor = signed_in(team.prescriber)
+    assert save(doctor, transplant, data | {"other_course": "stop", "password": PASSWORD}).status_code == 302
     old.refresh_from_db()
     assert (old.stop_reason_code, bool(old.stopped_at)) == ("retransplant", True)
     assert set(old.doses.values_list("settled_as", flat=True)) == {"cancelled"}
