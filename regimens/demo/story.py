@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 
 from patients import actions as patients
 from patients.models import Membership, Patient, PrecautionKind, Transplant
-from patients.rules import is_stale
-from regimens.actions import courses, findings, infusions, orders, planning, releases, risks, verification
+from regimens.actions import courses, infusions, orders, planning, verification
 from regimens.actions.charting import ReactionFacts, VialFacts, VitalsFacts
-from regimens.demo import elsewhere
+from regimens.demo import elsewhere, released
 from regimens.demo.cast import Person
 from regimens.models import Course, PlannedDose
 
@@ -108,7 +107,7 @@ class Story:
     def _infusing(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         course = self._verified(person, patient, transplant)
         dose = self._doses(course)[0]
-        self._release(dose, self.now - timedelta(hours=1))
+        released.release(self.staff, dose, self.now - timedelta(hours=1))
         infusions.start_infusion(
             dose=dose,
             token=uuid.uuid4(),
@@ -144,14 +143,7 @@ class Story:
         for dose in earlier:
             self._give(dose)
         self._give(last, reaction="Flushing")
-        risks.record_risks(
-            patient=patient,
-            factors=["diabetes", "central_catheter"],
-            pregnancy="not_applicable",
-            by=self.staff["nurse1"],
-            at=self.now - timedelta(hours=4),
-        )
-        self._creatinine(patient, Decimal("1.6"), self.now - timedelta(hours=2))
+        released.kidney_at_risk(self.staff, patient, self.now)
 
     def _partial(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         course = self._verified(person, patient, transplant)
@@ -159,13 +151,7 @@ class Story:
         for dose in earlier:
             self._give(dose)
         self._give(last, part=Decimal("0.6"))
-        findings.record_removal(
-            patient=patient,
-            kind="plasma_exchange",
-            removed_at=self.now + timedelta(hours=20),
-            by=self.staff["nurse1"],
-            at=self.now - timedelta(hours=1),
-        )
+        released.exchange_tomorrow(self.staff, patient, self.now)
 
     def _weight(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         """A new weight, 14 percent up, since the plan was signed."""
@@ -332,7 +318,7 @@ class Story:
         """An infusion on the dose's target day, at 13:00 for the first day and 10:00 later, charted when it ended."""
         hour = time(13, 5) if dose.number == 1 else time(10, 5)
         started_at = datetime.combine(dose.target_on, hour, self.zone)
-        self._release(dose, started_at - timedelta(hours=1))
+        released.release(self.staff, dose, started_at - timedelta(hours=1))
         plan = planning.infusion_plan_of(dose)
         ended_at = started_at + timedelta(minutes=int(plan.pump_total_minutes_rounded_up * part))
         volume_ml = (dose.draw_ml * part).quantize(Decimal("0.1"))
@@ -359,47 +345,6 @@ class Story:
             reason="Charted from the ward's paper record of the day",
             by=self.staff["nurse1" if dose.number % 2 else "nurse2"],
             at=ended_at + timedelta(minutes=10),
-        )
-
-    def _release(self, dose: PlannedDose, at: datetime) -> None:
-        """The second pharmacist's go: weighed again where the weight is too old, the order signed, a creatinine that is stable."""
-        patient, course = dose.course.patient, dose.course
-        order = course.orders.get(superseded_at=None)
-        if order.signed_at is None:
-            orders.cosign_order(order=order, by=self.staff["prescriber1"], at=order.entered_at + timedelta(minutes=40))
-        latest = patient.weights.filter(error_at=None).latest("measured_at")
-        if is_stale(latest.measured_at, at, is_early_dose=True):
-            patients.record_weight(
-                patient=patient,
-                weight_kg=latest.weight_kg,
-                measured_at=at - timedelta(minutes=40),
-                method="standing_scale",
-                by=self.staff["nurse2"],
-                at=at - timedelta(minutes=30),
-            )
-        self._creatinine(patient, Decimal("1.1"), at - timedelta(hours=3))
-        releases.release_dose(
-            dose=dose,
-            confirmed=releases.Confirmed(
-                on_hand=True,
-                expected=True,
-                missing_reason="Urine output and BUN seen in the hospital's record",
-                fluid_state="normal",
-            ),
-            by=self.staff["pharmacist2"],
-            at=at,
-        )
-
-    def _creatinine(self, patient: Patient, value: Decimal, sampled_at: datetime) -> None:
-        """In mg per dL, typed two hours after it was sampled."""
-        findings.record_result(
-            patient=patient,
-            kind="creatinine",
-            value=value,
-            word="",
-            sampled_at=sampled_at,
-            by=self.staff["nurse2"],
-            at=sampled_at + timedelta(hours=2),
         )
 
     def _vial(self, dose: PlannedDose, given_ml: Decimal) -> VialFacts:

@@ -42,11 +42,17 @@ class ReleaseForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["password"] = password_field()
         if missing:
-            self.fields["missing_reason"].label = f"Why there is no recent {' or '.join(missing)}"
+            self.fields["missing_reason"].label = f"Why there is no recent {_or(missing)}"
         else:
             del self.fields["missing_reason"]
         if not is_treatment:
             del self.fields["fluid_state"]
+
+
+def _or(names: Sequence[str]) -> str:
+    """ "creatinine, BUN or urine output"."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 class WithdrawForm(forms.Form):

@@ -62,9 +62,14 @@ def _is(request: HttpRequest, act: str) -> bool:
 
 
 def _form(dose: PlannedDose, around: Around, now: datetime, data: Any) -> ReleaseForm:
-    missing = [findings.PLAUSIBLE[kind].name for kind in releases.missing_results(dose, around.results, now)]
+    missing = [_small(findings.PLAUSIBLE[kind].name) for kind in releases.missing_results(dose, around.results, now)]
     given: dict[str, Any] = {"missing": missing, "is_treatment": releases.is_treatment(dose)}
     return ReleaseForm(data, **given) if data is not None else ReleaseForm(**given)
+
+
+def _small(name: str) -> str:
+    """ "creatinine" inside a sentence, and BUN as it is."""
+    return name if name.isupper() else name.lower()
 
 
 def _sign(request: HttpRequest, dose: PlannedDose, form: ReleaseForm, now: datetime) -> Release:

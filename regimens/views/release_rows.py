@@ -22,23 +22,24 @@ from regimens.templatetags import display
 from regimens.views.frame import local_day
 
 TWO = 2  # how many values of each result and weight are shown: the last and the one before
-MARKS = {"stop": ("stop", "Stops"), "see": ("overdue", "See"), "ok": ("given", "In order")}
+MARKS = {"stop": ("stop", "Stops"), "see": ("overdue", "See"), "ok": ("given", "In order"), "none": ("planned", "None")}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line. ``links`` are (words, address) of where it is put right."""
+    """One line. ``links`` are (words, address) of where it is put right; ``is_none`` is nothing on record, and nothing asked for."""
 
     title: str
     lines: tuple[str, ...]
     stop: Refusal | None = None
     see: str = ""
     links: tuple[tuple[str, str], ...] = ()
+    is_none: bool = False
 
     @property
     def mark(self) -> SafeString:
-        """Stops, to be seen, or in order."""
-        return display.format_status(*MARKS["stop" if self.stop else "see" if self.see else "ok"])
+        """Stops, to be seen, in order, or nothing on record."""
+        return display.format_status(*MARKS["stop" if self.stop else "see" if self.see else "none" if self.is_none else "ok"])
 
 
 def rows_of(chart: Chart, dose: PlannedDose, around: Around, checks: Iterable[Check], now: datetime) -> list[Row]:
@@ -129,11 +130,13 @@ def _results(
     add = (("Results", reverse("results", args=[dose.course.patient_id])),)
     rows = []
     for kind in (*releases.LOOKED_AT, ResultKind.CMV_PCR):
-        lines = result_lines(around.results, kind, zone) or (display.NOT_RECORDED,)
+        lines = result_lines(around.results, kind, zone)
         first = kind == ResultKind.CREATININE
         stop = _first(stops["results"], stops["creatinine"]) if first else None
         see = "No recent one: enter it, or say why there is none." if kind in missing else ""
-        rows.append(Row(findings.PLAUSIBLE[kind].name, lines, stop, see, (*add, *asked) if first else add))
+        links = (*add, *asked) if first else add
+        name = findings.PLAUSIBLE[kind].name
+        rows.append(Row(name, lines or (display.NOT_RECORDED,), stop, see, links, is_none=not lines))
     return rows
 
 
@@ -195,8 +198,8 @@ def _consent(chart: Chart, around: Around, stop: Refusal | None, dose: PlannedDo
     consent = next(iter(around.consents), None)
     link = (("Papers", reverse("papers", args=[dose.course_id])),)
     if consent is None:
-        see = "" if stop else "None on record; this center does not ask for one."
-        return Row("Consent", ("None on record",), stop, see, link)
+        words = "None on record" if stop else "None on record; this center does not ask for one"
+        return Row("Consent", (words,), stop, links=link, is_none=True)
     text = f"{consent.given_by}, {display.format_day(consent.obtained_on)}, form {consent.form_version}"
     return Row("Consent", (text,), stop, links=link)
 
@@ -217,7 +220,8 @@ def _authorization(dose: PlannedDose, around: Around, zone: str) -> Row:
 def _booking(dose: PlannedDose, now: datetime, zone: str) -> Row:
     link = (("Booking", reverse("booking", args=[dose.pk])),)
     if dose.booked_for is None:
-        return Row("Booking", ("None",), None, "The patient is not booked.", link)
+        see = "" if dose.overdue_at == dose.closes_at else "The patient is not booked."  # a window in hours is given at once
+        return Row("Booking", ("None",), None, see, link, is_none=True)
     lines = (f"{display.format_instant(dose.booked_for, zone)}, {dose.booked_place}",)
     late = dose.booked_for > now and releases.expected_start(dose, now) != dose.booked_for
     return Row("Booking", lines, None, "A release of now does not last until then." if late else "", link)

@@ -332,7 +332,7 @@ def test_the_page_shows_each_check_and_signs_with_the_password(django_assert_max
     client.get("/")
     with django_assert_max_num_queries(12):
         page = client.get(url).content.decode()
-    for words in ("1.1\u00a0mg per dL", "70\u00a0kg", "diabetes", "None on record", "The patient is not booked."):
+    for words in ("1.1\u00a0mg per dL", "70\u00a0kg", "diabetes", "None on record", "does not ask for one"):
         assert words in page
     data = {"act": "release", "on_hand": "on", "expected": "on", "missing_reason": "Not measured in this clinic"}
     wrong = client.post(url, data | {"password": "not it"})
