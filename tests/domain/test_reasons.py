@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
 import pytest
@@ -114,6 +114,33 @@ def test_only_an_exact_number_passes(value: object) -> None:
     assert "number of kg" in refusal.value.sentence
     with pytest.raises(Refused, match=r"number\.$"):
         guards.exact(value, "weight_kg")
+
+
+@pytest.mark.parametrize(
+    ("value", "passes"),
+    [("0", True), ("0E+40", True), ("1E-9", True), ("9.9E-10", False), ("-999999999.9", True), ("1E+9", False)],
+)
+def test_a_number_has_nine_digits_on_either_side_of_the_point(value: str, passes: bool) -> None:
+    if passes:
+        assert guards.exact(Decimal(value), "x") == Decimal(value)
+        return
+    with pytest.raises(Refused) as refusal:
+        guards.exact(Decimal(value), "x")
+    assert (refusal.value.code, refusal.value.value) == ("out_of_reach", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "passes"), [("1899-12-31", False), ("1900-01-01", True), ("2199-12-31", True), ("2200-01-01", False)]
+)
+def test_the_calendar_of_the_rules_is_1900_to_2199(value: str, passes: bool) -> None:
+    on = date.fromisoformat(value)
+    for ask in (lambda: guards.day(on, "on"), lambda: guards.instant(datetime.combine(on, time(), UTC), "at")):
+        if passes:
+            ask()
+            continue
+        with pytest.raises(Refused) as refusal:
+            ask()
+        assert (refusal.value.code, refusal.value.limit) == ("beyond_calendar", "01-Jan-1900 to 31-Dec-2199")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "-0.1"])

@@ -25,7 +25,6 @@ from regimens.domain import (
     course,
     dosing,
     exposure,
-    guards,
     infusion,
     intervals,
     missed,
@@ -277,33 +276,6 @@ def test_what_is_odd_is_answered_or_refused_by_field_value_limit_and_source(name
             assert refusal.value or not str(odd)
 
     ask()
-
-
-@pytest.mark.parametrize(
-    ("value", "passes"),
-    [("0", True), ("0E+40", True), ("1E-9", True), ("9.9E-10", False), ("-999999999.9", True), ("1E+9", False)],
-)
-def test_a_number_has_nine_digits_on_either_side_of_the_point(value: str, passes: bool) -> None:
-    if passes:
-        assert guards.exact(D(value), "x") == D(value)
-        return
-    with pytest.raises(Refused) as refusal:
-        guards.exact(D(value), "x")
-    assert (refusal.value.code, refusal.value.value) == ("out_of_reach", value)
-
-
-@pytest.mark.parametrize(
-    ("value", "passes"), [("1899-12-31", False), ("1900-01-01", True), ("2199-12-31", True), ("2200-01-01", False)]
-)
-def test_the_calendar_of_the_rules_is_1900_to_2199(value: str, passes: bool) -> None:
-    on = date.fromisoformat(value)
-    for ask in (lambda: guards.day(on, "on"), lambda: guards.instant(datetime.combine(on, time(), UTC), "at")):
-        if passes:
-            ask()
-            continue
-        with pytest.raises(Refused) as refusal:
-            ask()
-        assert (refusal.value.code, refusal.value.limit) == ("beyond_calendar", "01-Jan-1900 to 31-Dec-2199")
 
 
 def calls_of_refused() -> list[tuple[str, ast.Call]]:
