@@ -36,6 +36,7 @@ class VerifyForm(forms.Form):
     birth_year = forms.CharField(label="Birth year", max_length=4)
     organ_checked = forms.BooleanField(label="Organs agree with the operation note")
     time_checked = forms.BooleanField(label="Transplant or first-dose time agrees with its source")
+    serology_checked = forms.BooleanField(label="CMV IgG of donor and recipient agrees with the laboratory's reports")
     weight_checked = forms.BooleanField(label="Weight agrees with the scale's record")
     protocol_checked = forms.BooleanField(label="Protocol row agrees with the monograph and the order")
     precautions_checked = forms.BooleanField(label="Contraindications and cautions read")
