@@ -194,13 +194,13 @@ class _Sheet:
     def _begun(self) -> list[str]:
         return ["The dose was begun: decide about the rest of it."] if self.case.given_mg is not None else []
 
-    def _what_follows(self, pros: list[str], cons: list[str]) -> datetime | None:
-        """When the next dose opens after a start at ``start``; what that means for it goes to ``pros`` or ``cons``."""
+    def _what_follows(self, start: datetime, pros: list[str], cons: list[str]) -> datetime | None:
+        """When the next dose opens after a start; what that means for it goes to ``pros`` or ``cons``."""
         case, zone = self.case, self.case.window.zone_name
         opens_at = None
         if case.later:
             following = case.later[0]
-            opens_at = pushed_opening(following, self.start)
+            opens_at = pushed_opening(following, start)
             if opens_at >= following.closes_at:
                 cons.append(f"Leaves {following.code} no time inside its window.")
             elif opens_at > following.opens_at:
@@ -209,7 +209,7 @@ class _Sheet:
                 pros.append(f"{following.code} keeps its window.")
         days = self.monograph.limit("initial_table_after_days").value
         last = _last_start(case)
-        if last is not None and (local_day(self.start, zone) - local_day(last, zone)).days > days:
+        if last is not None and (local_day(start, zone) - local_day(last, zone)).days > days:
             cons.append(f"More than {with_unit(days, 'days')} since the last dose: initial rate table.")
         return opens_at
 
@@ -217,7 +217,7 @@ class _Sheet:
         case, window = self.case, self.case.window
         blocked, cons, departs, latest_on = self._late_limits()
         pros = [f"The dose is given, {with_unit(case.ordered_mg, 'mg')}; no later target moves."]
-        opens_at = self._what_follows(pros, cons)
+        opens_at = self._what_follows(self.start, pros, cons)
         return self._option(
             Decision.GIVE_LATE,
             "R-MISS-1",
@@ -288,16 +288,20 @@ class _Sheet:
             reason = "The dose was not begun." if given is None else "Nothing is left of the ordered dose."
             return self._option(Decision.GIVE_REMAINDER, "R-MISS-4", "no remainder to give", (), blocked=[reason])
         rest = case.ordered_mg - given
+        pros = ["The ordered dose is completed; the remainder keeps no interval."]
+        cons = ["New vials, a new vial clock and the initial rate table."]
+        opens_at = self._what_follows(self.asked_at, pros, cons)
         return self._option(
             Decision.GIVE_REMAINDER,
             "R-MISS-4",
             "{} ordered − {} given = {}",
             ((case.ordered_mg, "mg"), (given, "mg"), (rest, "mg")),
             blocked=self._stands_in_the_way(),
-            pros=["The ordered dose is completed; the remainder keeps no interval."],
-            cons=["New vials, a new vial clock and the initial rate table."],
+            pros=pros,
+            cons=cons,
             give_at=self.asked_at,
             dose_mg=rest,
+            next_opens_at=opens_at,
         )
 
     def accept_partial(self) -> Option:
@@ -339,7 +343,7 @@ class _Sheet:
         cap = protocol.cap_mg_per_kg
         blocked, cons, departs, latest_on = self._late_limits()
         pros = ["The amount can follow the patient's state."]
-        opens_at = self._what_follows(pros, cons)
+        opens_at = self._what_follows(self.start, pros, cons)
         dose_mg = None
         if self.mg_per_kg is not None:
             dose_mg = calculate_dose(

@@ -243,6 +243,10 @@ def test_what_is_left_of_a_stopped_dose_is_exact_and_keeps_no_interval() -> None
     assert (rest.is_available, rest.dose_mg, rest.give_at) == (True, 3600, day(14))
     assert plain((rest.working.steps[0].sentence,)) == ["7,000 mg ordered − 3,400 mg given = 3,600 mg"]
     assert rest.reasons_against == ("New vials, a new vial clock and the initial rate table.",)
+    assert rest.next_opens_at == WINDOWS[2].opens_at
+    later = listed(about, day(20))[Decision.GIVE_REMAINDER]
+    assert later.next_opens_at == day(27)  # the rest counts from its own start
+    assert plain(later.reasons_against)[1] == "W4 opens later, 28-Jan-2026 10:00 (America/New_York)."
     part = got[Decision.ACCEPT_PARTIAL]
     assert part.is_available
     assert plain(part.reasons_against) == ["3,600 mg are not given, and are not added to another dose."]
