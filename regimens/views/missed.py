@@ -281,12 +281,13 @@ def _side_by_side(options: dict[Decision, domain.Option], zone: str) -> dict[str
         for decision, option in options.items()
     ]
     values = [_values(decision, option, zone) for decision, option in options.items()]
-    return {"columns": columns, "rows": list(zip(COMPARED, zip(*values, strict=True), strict=True))}
+    return {"columns": columns, "rows": list(zip(COMPARED, zip(*values, strict=True), strict=True)), "long": COMPARED[-1]}
 
 
 def _values(decision: Decision, option: domain.Option, zone: str) -> list[str]:
     """One option's column; after stopping there is no next dose."""
     goes_on = decision not in (Decision.STOP, Decision.CHANGE_PROTOCOL)
+    is_known = decision != Decision.CHANGE_DOSE or option.dose_mg is not None
     return [
         display.format_instant(option.give_at, zone) if option.give_at else "—",
         display.format_day(option.latest_on) if option.latest_on else "—",
@@ -294,8 +295,8 @@ def _values(decision: Decision, option: domain.Option, zone: str) -> list[str]:
         _number(option.days_since_last),
         _number(option.days_to_next if goes_on else None),
         display.format_instant(option.next_opens_at, zone) if option.next_opens_at and goes_on else "—",
-        number(option.mg_per_kg_in_7_days, 1),
-        number(option.mg_per_kg_in_28_days, 1),
+        number(option.mg_per_kg_in_7_days, 1) if is_known else "—",
+        number(option.mg_per_kg_in_28_days, 1) if is_known else "—",
         _later(decision, option),
     ]
 
