@@ -9,7 +9,7 @@
   const tabs = "BroadcastChannel" in window ? new BroadcastChannel("cmvig") : null;
   const tell = (message) => tabs?.postMessage({ who, ...message });
   let cover = null; // the dialog, while it is open
-  let waiting = null; // the form that came back refused because nobody was signed in
+  let waiting = null; // the form or button whose request came back because nobody was signed in
 
   const token = () => document.querySelector("input[name='csrfmiddlewaretoken']")?.value || "";
   const take = (fresh) => { // a sign-in changes the token of every form in every tab
@@ -47,8 +47,9 @@
     cover.remove();
     cover = null;
     acted();
-    if (waiting?.isConnected) waiting.requestSubmit();
+    const again = waiting;
     waiting = null;
+    if (again?.isConnected) { if (again.matches("form")) again.requestSubmit(); else again.click(); }
   };
   const say = (sentence, field) => {
     const place = cover.querySelector("[data-sentence]");
@@ -75,6 +76,9 @@
       say(said.sentence, code.hidden ? "input[type='password']" : "[name='code']");
     } catch {
       say("No answer from the server. What you typed is still here; try again.", "input[type='password']");
+    } finally { // cmvig.js holds every form that is sent, until its answer
+      delete form.dataset.underWay;
+      form.querySelector("button").removeAttribute("aria-disabled");
     }
   };
 
@@ -97,8 +101,7 @@
   document.addEventListener("htmx:responseError", (event) => {
     const { xhr, elt } = event.detail;
     if (!xhr || xhr.status !== 401) return;
-    const form = elt.closest("form");
-    if (form && !elt.matches("[data-fresh], [data-preview]")) waiting = form;
+    if (elt.matches("form, button")) waiting = elt; // what a person sent; never what a field or a list asked for by itself
     cover_page("The session was locked.");
   });
   document.addEventListener("htmx:afterRequest", (event) => {

@@ -1,0 +1,172 @@
+"""Signing in by hand: an authenticator app set up, the page locked and left alone, and nothing half-typed lost."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django_otp.oath import TOTP
+
+from patients.models import Membership, Patient
+from patients.roles import Role
+from tests.factories import PASSWORD, make_centre, make_member
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def axe_finds_nothing(page: Page) -> None:
+    violations = Axe().run(page).response["violations"]
+    assert not violations, [(one["id"], [node["html"][:120] for node in one["nodes"]]) for one in violations]
+
+
+def give_password(page: Page, member: Membership) -> None:
+    page.goto("/sign-in/")
+    page.get_by_label("Account name").fill(member.user.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def code_of(key: str, *, steps: int = 0) -> str:
+    totp = TOTP(base64.b32decode(key))
+    totp.time = time.time() + 30 * steps
+    return f"{totp.token():06}"
+
+
+def leave_alone() -> None:
+    """As if nothing had been done for a quarter of an hour."""
+    for row in Session.objects.all():
+        session = SessionStore(row.session_key)
+        session["seen"] -= 15 * 60
+        session.save()
+
+
+def go_on(page: Page, code: str = "") -> None:
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    if code:
+        page.get_by_label("Code from your app").fill(code)
+        page.get_by_role("button", name="Go on").click()
+
+
+def test_an_app_is_set_up_and_a_locked_page_goes_on_with_what_was_half_typed(page: Page, tolerated: list[str]) -> None:
+    tolerated += ["the server responded with a status of 401", "Response Status Error Code 401"]
+    member = make_member(centre=make_centre(second_factor_required=True))
+    axe_of_sign_in(page)
+    give_password(page, member)
+    page.get_by_role("heading", name="Set up your second factor").wait_for()
+    assert page.locator(".qr svg").bounding_box()["width"] > 150
+    axe_finds_nothing(page)
+    key = page.locator("#typed-key").inner_text().replace(" ", "")
+    page.get_by_role("textbox", name="Code").fill(code_of(key))
+    page.get_by_role("button", name="Set it up").click()
+    page.get_by_role("heading", name="Your recovery codes").wait_for()
+    codes = page.locator(".codes li").all_inner_texts()
+    axe_finds_nothing(page)
+
+    page.goto("/patients/new/")
+    page.get_by_label("Family name").fill("Okonkwo")
+    page.locator("[name=mrn]").fill("00427719")
+    page.locator("h1").first.click()
+    page.keyboard.press("l")
+    page.get_by_role("heading", name="Locked").wait_for()
+    covered = page.get_by_label("Family name").evaluate(
+        "field => { const box = field.getBoundingClientRect(); const top = document.elementFromPoint(box.x + 5, box.y + 5);"
+        " return top !== field && top.closest('dialog.locked') !== null; }"
+    )
+    assert covered
+    page.keyboard.press("Escape")
+    assert page.get_by_role("heading", name="Locked").is_visible()
+    axe_finds_nothing(page)
+    page.get_by_label("Your password").fill("wrong")
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_text("do not belong together").wait_for()
+    go_on(page, code_of(key, steps=1))
+    page.locator("dialog.locked").wait_for(state="detached")
+    assert page.get_by_label("Family name").input_value() == "Okonkwo"
+
+    leave_alone()
+    page.locator("[name=birth_on]").fill("14-Jul-1979")
+    page.locator("[name=birth_on]").blur()  # asks the server for the echo, and is told that the session is locked
+    page.get_by_text("The session was locked.").wait_for()
+    go_on(page, codes[0])
+    page.locator("dialog.locked").wait_for(state="detached")
+    assert page.locator("[name=birth_on]").input_value() == "14-Jul-1979"
+    assert Patient.objects.count() == 0
+    page.get_by_label("Given name").fill("Adaeze")
+    page.get_by_label("Sex").select_option("female")
+
+    leave_alone()
+    page.get_by_role("button", name="Register patient").click()
+    page.get_by_role("heading", name="Not saved yet").wait_for()
+    axe_finds_nothing(page)
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_label("Code from your app").fill(codes[1])
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Send what I typed").click()
+    page.get_by_text("OKONKWO").first.wait_for()
+    patient = Patient.objects.get()
+    assert (patient.family_name, patient.given_name, patient.mrn) == ("Okonkwo", "Adaeze", "00427719")
+    page.goto("/account/")
+    axe_finds_nothing(page)
+    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    assert not [typed for typed in ("konkwo", "Adaeze", "00427719", PASSWORD) if typed in kept]
+
+
+def axe_of_sign_in(page: Page) -> None:
+    page.goto("/sign-in/")
+    axe_finds_nothing(page)
+
+
+def test_a_page_warns_after_13_minutes_and_covers_itself_after_15(page: Page, sign_in: Callable) -> None:
+    member = make_member(Role.NURSE)
+    sign_in(page, member.user)
+    page.clock.install()
+    page.goto("/help/")
+    page.clock.run_for(12 * 60_000)
+    assert page.locator("#ending").is_hidden()
+    page.clock.run_for(61_000)
+    page.get_by_text("this page is locked in 2 minutes").wait_for()
+    page.get_by_role("button", name="Stay signed in").click()
+    page.locator("#ending").wait_for(state="hidden")
+    page.clock.run_for(14 * 60_000)
+    assert page.locator("dialog.locked").count() == 0
+    page.clock.run_for(61_000)
+    page.get_by_text("Nothing was done for 15 minutes.").wait_for()
+    go_on(page)
+    page.locator("dialog.locked").wait_for(state="detached")
+
+
+def test_locking_one_tab_covers_the_others_and_going_on_uncovers_them_with_forms_that_still_work(
+    page: Page, sign_in: Callable
+) -> None:
+    member = make_member()
+    sign_in(page, member.user)
+    page.goto("/patients/new/")
+    page.get_by_label("Family name").fill("Okonkwo")
+    other = page.context.new_page()
+    other.goto("/help/")
+    other.get_by_role("button", name="Lock").click()
+    page.get_by_text("You locked another page.").wait_for()
+    go_on(other)
+    page.locator("dialog.locked").wait_for(state="detached")
+    page.locator("[name=birth_on]").fill("14-Jul-1979")
+    page.get_by_label("Sex").select_option("female")
+    page.locator("[name=mrn]").fill("00427719")
+    page.get_by_role("button", name="Register patient").click()
+    page.get_by_text("OKONKWO").first.wait_for()
+    assert Patient.objects.count() == 1
+
+
+def test_a_page_of_one_person_is_covered_when_another_signs_in_with_the_same_browser(page: Page, sign_in: Callable) -> None:
+    sign_in(page, make_member().user)
+    page.goto("/help/")
+    other = page.context.new_page()
+    sign_in(other, make_member(Role.NURSE).user)
+    other.goto("/help/")
+    page.get_by_text("Somebody else has signed in with this browser.").wait_for()
