@@ -146,7 +146,7 @@
       event.preventDefault();
     } else if (event.key === "?") { const help = $('.nav a[data-go="help"]'); if (help) help.click(); }
     else if (event.key === "Escape") { const back = $("a[data-back]"); if (back) back.click(); }
-    else if (event.key === "l" || event.key === "L") $("[data-lock]")?.click();
+    else if (event.key === "l" || event.key === "L") { event.preventDefault(); $("[data-lock]")?.click(); } // never the password's first letter
     else if (/^[a-z]$/.test(event.key)) { const link = $(`main a[data-key="${event.key}"]`); if (link) link.click(); }
   });
 

@@ -80,6 +80,7 @@ def test_an_app_is_set_up_and_a_locked_page_goes_on_with_what_was_half_typed(pag
         " return top !== field && top.closest('dialog.locked') !== null; }"
     )
     assert covered
+    assert page.get_by_label("Your password").input_value() == ""
     page.keyboard.press("Escape")
     assert page.get_by_role("heading", name="Locked").is_visible()
     axe_finds_nothing(page)
