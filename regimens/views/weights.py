@@ -68,9 +68,9 @@ def _row(line: weighing.BoardLine, zone: str, now: datetime, can: dict[str, bool
 
 
 def _age(latest: WeightMeasurement | None, now: datetime) -> str:
-    """ "8 days" since the latest weight was measured, whole days of 24 hours."""
+    """ "8 days" since the latest weight was measured, whole days of 24 hours; "" where there is none."""
     if latest is None:
-        return "—"
+        return ""
     days = (now - latest.measured_at).days
     return display.format_unit(days, "day" if days == 1 else "days")
 
