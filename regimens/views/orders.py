@@ -17,7 +17,7 @@ from django.utils import timezone
 from patients.access import transplant_for
 from patients.models import Centre
 from patients.refusal import Refusal
-from patients.roles import may, require
+from patients.roles import Role, may, require
 from patients.signing import signed_by
 from regimens.access import order_for
 from regimens.actions import orders, planning
@@ -84,7 +84,7 @@ def _place(request: HttpRequest, transplant, form: OrderForm, now: datetime) -> 
 
 def _may_withdraw(request: HttpRequest, order: Order | None) -> bool:
     by = request.membership
-    return order is not None and (by.role == "prescriber" or order.entered_by_id == by.pk)
+    return order is not None and (by.role == Role.PRESCRIBER or order.entered_by_id == by.pk)
 
 
 def cosign(request: HttpRequest, order_id: int) -> HttpResponse:
@@ -105,7 +105,7 @@ def cosign(request: HttpRequest, order_id: int) -> HttpResponse:
     patient = order.transplant.patient
     context = patient_frame(request, patient, timezone.now()) | {
         "order": order,
-        "course": order.course,
+        "is_own": order.prescriber_id == request.membership.pk,
         "form": form,
         "refusal": refusal,
         "back": reverse("orders"),
@@ -205,6 +205,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "to_build": orders_to_build(centre),
         "to_cosign": orders_to_cosign(centre, now),
         "limit": display.format_minutes(orders.COSIGN_WITHIN),
+        "may_sign": request.membership.role == Role.PRESCRIBER,
         "as_of": display.format_clock(now, centre.time_zone),
     }
     return render(request, "regimens/orders.html", context)

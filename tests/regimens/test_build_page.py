@@ -267,7 +267,7 @@ def test_the_order_stands_beside_the_plan_and_is_used(team: Team, now: datetime)
     page = client.get(reverse("course-build", args=[transplant.pk])).content.decode()
     assert "ORD-7" in page
     assert 'name="prescriber"' not in page
-    assert page.count("150\u00a0mg\u00a0per\u00a0kg</td>") == 2, "ordered and built"
+    assert page.count("Ordered 150\u00a0mg\u00a0per\u00a0kg</b>") == 1, "ordered beside built"
     data = {name: text for name, text in typed(team, transplant, now).items() if name not in ("prescriber", "mode")}
     assert save(client, transplant, data | {"protocol_code": "other_organ"}).status_code == 302
     course = Course.objects.get()
