@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -130,8 +130,9 @@ def _pieces(family: str, edits: int) -> list[tuple[int, str]]:
     return pieces
 
 
-def _net(family: str, birth_on: date, mrn: str) -> tuple[dict[str, Func], Q]:
-    """A wider net than the rules, for the database to cast: whoever is alike is in it, and few others.
+def _net(family: str, birth_on: date, mrn: str, label: str = "") -> tuple[dict[str, Func], Q]:
+    """A wider net than the rules, for the database to cast: whoever is alike is in it, and few others. ``label`` keeps the names of
+    several nets apart.
 
     The comparison itself stays in Python, where it is tested; casting the net keeps it off the thousands who are unlike.
     """
@@ -141,8 +142,8 @@ def _net(family: str, birth_on: date, mrn: str) -> tuple[dict[str, Func], Q]:
     by_edits = Q()
     for number, (start, piece) in enumerate(_pieces(family, edits)):
         first, last = max(start - edits, 0), start + len(piece) + edits
-        near[f"near_{number}"] = Substr("name_key", first + 1, last - first)
-        by_edits |= Q(**{f"near_{number}__contains": piece})
+        near[f"near{label}_{number}"] = Substr("name_key", first + 1, last - first)
+        by_edits |= Q(**{f"near{label}_{number}__contains": piece})
     length = len(family) + 1  # where the separator stands
     by_edits &= Q(family_ends__gte=length - edits, family_ends__lte=length + edits)
     near["family_ends"] = StrIndex("name_key", Value(names.SEPARATOR))
@@ -193,4 +194,26 @@ def look_alikes_of(patient: Patient, limit: int = 20) -> list[LookAlike]:
         mrn=patient.mrn,
         besides=patient.pk,
         limit=limit,
+    )
+
+
+def mistakable_among(centre_id: int, people: Collection[names.Known]) -> frozenset[str]:
+    """The record numbers of those few people whom some open patient of the centre, or one of themselves, can be taken for. One query.
+
+    For a short list: every person in it casts a net of their own.
+    """
+    near: dict[str, Func] = {}
+    nets = Q()
+    for number, person in enumerate(people):
+        aliases, net = _net(names.family_of(person.name_key), person.birth_on, person.mrn, f"_{number}")
+        near |= aliases
+        nets |= net
+    if not nets:
+        return frozenset()
+    rows = Patient.objects.alias(**near).filter(nets, centre_id=centre_id, closed_at=None)
+    caught = {names.Known(*row) for row in rows.values_list("name_key", "birth_on", "mrn")}
+    return frozenset(
+        person.mrn
+        for person in people
+        if any(other.mrn != person.mrn and person.mrn in names.mistakable([person, other]) for other in caught | set(people))
     )

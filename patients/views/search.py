@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from patients import audit, names, rules, when
+from patients import audit, facts, names, rules, when
 from patients.access import own_patients
 from patients.models import Membership, Patient
 from patients.refusal import Refusal
@@ -60,22 +60,16 @@ def _rows(patients) -> list[dict]:
     return list(patients.values(*FIELDS))
 
 
-def _for_people(rows: list[dict], today: date) -> list[dict]:
-    """Rows as the page shows them; ``alike`` marks those that can be taken for another row of the same list (H01)."""
+def _for_people(rows: list[dict], by: Membership, today: date) -> list[dict]:
+    """Rows as the page shows them; ``alike`` marks those that can be taken for another open patient of the centre (H01)."""
+    people = [names.Known(row["name_key"], row["birth_on"], row["mrn"]) for row in rows]
+    alike = facts.mistakable_among(by.centre_id, people)
     for row in rows:
         row["age"] = rules.age_text(row["birth_on"], today)
         row["sex"] = str(dict(Patient._meta.get_field("sex").flatchoices)[row["sex"]])
         row["closed"] = str(dict(Patient._meta.get_field("closed_reason").flatchoices).get(row["closed_reason"], ""))
-        row["alike"] = any(other is not row and _alike(row, other) for other in rows)
+        row["alike"] = row["mrn"] in alike
     return rows
-
-
-def _alike(row: dict, other: dict) -> bool:
-    return (
-        row["birth_on"] == other["birth_on"]
-        or names.families_alike(names.family_of(row["name_key"]), names.family_of(other["name_key"]))
-        or names.mrns_alike(row["mrn"], other["mrn"])
-    )
 
 
 def search(request: HttpRequest) -> HttpResponse:
@@ -92,7 +86,7 @@ def search(request: HttpRequest) -> HttpResponse:
             if found.opens and not request.htmx:
                 return redirect("chart", patient_id=found.opens.pk)
             today = when.local_day(timezone.now(), by.centre.time_zone)
-            context |= {"typed": typed, "rows": _for_people(found.rows, today), "more": found.more, "asked": found.asked}
+            context |= {"typed": typed, "rows": _for_people(found.rows, by, today), "more": found.more, "asked": found.asked}
         if request.htmx:
             return render(request, "patients/_found.html", context)
     return render(request, "patients/search.html", context)
