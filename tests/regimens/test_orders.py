@@ -130,6 +130,14 @@ def test_a_prescriber_signs_in_person_and_for_nobody_else() -> None:
             place(team, transplant, by=make_member(role, centre=team.centre), is_signed=False)
 
 
+def test_a_prescriber_who_builds_without_the_password_has_not_signed() -> None:
+    team = make_team()
+    course = make_course(team, by=team.prescriber)
+    assert course.orders.get().signed_at is None
+    signed = make_course(team, by=team.prescriber, order=order_of(team, is_signed=True))
+    assert signed.orders.get().signed_at == NOW
+
+
 def test_off_label_use_is_never_ordered_by_telephone() -> None:
     team = make_team()
     transplant = make_recipient(team, organs=["hsct"])
