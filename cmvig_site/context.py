@@ -20,6 +20,7 @@ PLACES = (
     ("Verify", "verify-queue", "read_charts"),
     ("Infusing", "infusing", "read_charts"),
     ("Missed", "missed", "read_charts"),
+    ("Weights", "weights-board", "read_charts"),
     ("Patients", "patients", "read_charts"),
     ("Monograph", "monograph", "read_monograph"),
     ("Audit", "audit", "search_audit"),
