@@ -211,9 +211,5 @@ def mistakable_among(centre_id: int, people: Collection[names.Known]) -> frozens
     if not nets:
         return frozenset()
     rows = Patient.objects.alias(**near).filter(nets, centre_id=centre_id, closed_at=None)
-    caught = {names.Known(*row) for row in rows.values_list("name_key", "birth_on", "mrn")}
-    return frozenset(
-        person.mrn
-        for person in people
-        if any(other.mrn != person.mrn and person.mrn in names.mistakable([person, other]) for other in caught | set(people))
-    )
+    caught = {names.Known(*row) for row in rows.values_list("name_key", "birth_on", "mrn")} | set(people)
+    return frozenset(person.mrn for person in people if any(names.alike(person, other) for other in caught))

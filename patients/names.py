@@ -183,6 +183,15 @@ class Known(NamedTuple):
     mrn: str
 
 
+def alike(one: Known, other: Known) -> bool:
+    """Whether two people can be taken for each other: by birth date, by a slip in the record number, or by the family name."""
+    if one.mrn == other.mrn:
+        return False
+    if one.birth_on == other.birth_on or mrns_alike(one.mrn, other.mrn):
+        return True
+    return families_alike(family_of(one.name_key), family_of(other.name_key))
+
+
 def mistakable(people: Collection[Known]) -> frozenset[str]:
     """The record numbers of those of a list who can be taken for another one of it, by the same rules as two people side by side.
 

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from patients.models import Membership
 from patients.names import Known
@@ -32,16 +32,8 @@ class Kind:
     address: Callable[[str], str]
 
 
-def address_of(name: str, pk: object) -> str:
-    """The page's address, or the list itself while that page is not there yet."""
-    try:
-        return reverse(name, args=[pk])
-    except NoReverseMatch:
-        return reverse("worklist")
-
-
 def _to(name: str) -> Callable[[str], str]:
-    return lambda pk: address_of(name, pk)
+    return lambda pk: reverse(name, args=[pk])
 
 
 KINDS = (

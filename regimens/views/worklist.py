@@ -273,7 +273,7 @@ def _act(dose: dict, code: str, by: Membership) -> tuple[str, str]:
     if code == "next":
         return reverse("chart", args=[dose["patient_id"]]), "Open"
     if not dose["released"] and may(by, "release_dose"):
-        return waiting.address_of("release", pk), "Release"
+        return reverse("release", args=[pk]), "Release"
     return reverse("dose", args=[pk]), "Open"
 
 

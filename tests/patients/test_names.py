@@ -306,17 +306,7 @@ FAMILIES += [
 
 def side_by_side(people: list[names.Known]) -> set[str]:
     """The same question asked of every two of them."""
-    return {
-        one.mrn
-        for one in people
-        for other in people
-        if one.mrn != other.mrn
-        and (
-            one.birth_on == other.birth_on
-            or names.families_alike(names.family_of(one.name_key), names.family_of(other.name_key))
-            or names.mrns_alike(one.mrn, other.mrn)
-        )
-    }
+    return {one.mrn for one in people for other in people if names.alike(one, other)}
 
 
 @pytest.mark.parametrize("seed", range(40))
