@@ -30,6 +30,7 @@ from patients.models import (
 )
 from patients.roles import Role
 from regimens import models as m
+from regimens.actions import library
 from tests import factories
 from tests.regimens import ward as wards
 
@@ -64,13 +65,13 @@ class Route:
 
     name: str
     pattern: str
-    parts: dict[str, str]
+    parts: dict[str, str] = field(compare=False)
 
     def fill(self, values: dict[str, Any]) -> str:
         """The address with these values."""
         path = f"/{self.pattern}"
         for name, kind in self.parts.items():
-            path = path.replace(f"<{kind}:{name}>", str(values[name]))
+            path = path.replace(f"<{kind}:{name}>" if kind else f"<{name}>", str(values[name]))
         return path
 
     @property
@@ -90,7 +91,7 @@ def _routes(resolver: URLResolver, prefix: str = "", namespace: str = "") -> Ite
             yield from _routes(entry, text, f"{namespace}{entry.namespace}:" if entry.namespace else namespace)
             continue
         assert isinstance(entry, URLPattern)
-        kinds = {name: kind for kind, name in re.findall(r"<([a-z]+):([a-z_]+)>", text)}
+        kinds = {name: kind for kind, name in re.findall(r"<(?:([a-z]+):)?([a-z0-9_]+)>", text)}
         yield Route(namespace + (entry.name or text), text, kinds)
 
 
@@ -110,7 +111,7 @@ ROWS_OF_ROUTES: dict[tuple[str, str], str] = {
 def make_cast(say: Text = own_words, *, mrn: str = "", family_name: str = "Okonkwo", given_name: str = "Adaeze") -> Cast:
     """Everything there can be about one patient, with ``say(limit, words)`` for every text."""
     now = timezone.now()
-    operated = now - timedelta(days=16)
+    operated = now - timedelta(days=26)
     ward = wards.make_ward()
     centre = ward.centre
     people = {
@@ -332,10 +333,25 @@ def _addresses(cast: Cast, course: m.Course, ward: wards.Ward, say: Text, now: d
         "missed_dose_id": wards.dose(course, 2).pk,
         "order_id": waiting.pk,
         "kind": "ig_hypersensitivity",
+        "uidb64": "MQ",
+        "token": "set-password",
         "event_id": Event.objects.filter(patient_id=cast.patient.pk).latest("pk").pk,
         "version": m.Monograph.objects.get(state="published").version,
-        "pk": m.Monograph.objects.order_by("-pk").first().pk,
+        "pk": _submitted_monograph(cast, say, now).pk,
     }
+
+
+def _submitted_monograph(cast: Cast, say: Text, now: datetime) -> m.Monograph:
+    """A draft that waits for its publication; one for all casts."""
+    waiting = m.Monograph.objects.filter(state="submitted").first()
+    if waiting is None:
+        editor = cast.people[Role.MONOGRAPH_EDITOR]
+        draft = library.draft_from_published(by=editor, at=now)
+        m.Monograph.objects.filter(pk=draft.pk).update(title=say(100, "CMV immune globulin"), what_changed=say(300, "Title"))
+        for section in m.Section.objects.filter(monograph=draft):
+            m.Section.objects.filter(pk=section.pk).update(text=f"{section.text} {say(300, 'Reworded')}")
+        waiting = library.submit(monograph=m.Monograph.objects.get(pk=draft.pk), by=editor, at=now)
+    return waiting
 
 
 # --- What to look at afterwards -----------------------------------------------------------------------------------------------
