@@ -379,4 +379,4 @@ def test_five_statements_whatever_is_on_the_list(client: Client, team: Team, dja
 
 def test_every_group_beneath_has_an_address() -> None:
     for kind in waiting.KINDS:
-        assert kind.address("1" if kind.code == "query" else "00000000-0000-4000-8000-000000000000").startswith("/")
+        assert kind.address("1" if kind.code in ("query", "cosign") else "00000000-0000-4000-8000-000000000000").startswith("/")
