@@ -14,9 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from regimens.actions import disputes, planning
-from regimens.models import Administration
+from regimens.models import Administration, PlannedDose
 from tests.factories import NEW_YORK, make_member
-from tests.regimens.ward import Ward, dose, give, identity, make_course, make_ward, start
+from tests.regimens.ward import Ward, dose, give, identity, make_course, make_ward, release, start
 
 pytestmark = pytest.mark.django_db
 HTMX = {"headers": {"HX-Request": "true"}}
@@ -32,6 +32,13 @@ def signed_in(member) -> Client:
 def yesterday() -> datetime:
     """The transplant of a patient whose first dose is due now."""
     return timezone.now() - timedelta(hours=20)
+
+
+def released(ward: Ward) -> PlannedDose:
+    """A first dose that is due now and was released some hours ago."""
+    planned = dose(make_course(ward, at=yesterday()))
+    release(ward, planned, at=timezone.now() - timedelta(hours=6))
+    return planned
 
 
 def typed(form: str, name: str) -> str:
@@ -87,7 +94,7 @@ def given_data(ward: Ward, planned, page: str, began: datetime, ended: datetime,
 
 def test_a_nurse_starts_a_dose_from_its_page_and_lands_on_its_record():
     ward = make_ward()
-    planned = dose(make_course(ward, at=yesterday()))
+    planned = released(ward)
     url = reverse("infusion-log", args=[planned.pk])
     client = signed_in(ward.nurse)
     page = client.get(url).content.decode()
@@ -111,7 +118,7 @@ def test_a_nurse_starts_a_dose_from_its_page_and_lands_on_its_record():
 
 def test_the_same_form_posted_again_leads_to_the_same_record():
     ward = make_ward()
-    planned = dose(make_course(ward, at=yesterday()))
+    planned = released(ward)
     url = reverse("infusion-log", args=[planned.pk])
     client = signed_in(ward.nurse)
     data = start_data(ward, planned, client.get(url).content.decode())
@@ -161,7 +168,7 @@ def test_what_stops_a_start_is_said_before_anything_is_typed():
 
 def test_a_dose_already_given_is_recorded_in_one_form_with_its_lots():
     ward = make_ward()
-    planned = dose(make_course(ward, at=yesterday()))
+    planned = released(ward)
     url = reverse("infusion-log", args=[planned.pk]) + "?way=given"
     client = signed_in(ward.pharmacist)
     page = client.get(url).content.decode()
