@@ -7,6 +7,7 @@ import pytest
 from patients.models import Event, RowChange
 from tests.attacks.objects import make_cast
 from tests.attacks.walking import client_of, pages_of
+from tests.support import count
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +19,7 @@ def test_no_get_by_anybody_changes_a_row_or_records_anything_but_a_read():
     for member in (*cast.people.values(), None):
         client = client_of(member)
         for route, path in pages:
-            for send in (client.get, client.head):
+            for send in (client.get, client.head)[: count(1, 2)]:
                 response = send(path)
                 assert response.status_code < 500, (route.name, member and member.role)
     assert RowChange.objects.count() == before
