@@ -60,7 +60,7 @@ PATIENTS = (
     _p("Okonkwo", "Adanna", "female", (1981, 3, 9), "64.2", "kidney", "built"),
     _p("Brandt", "Otto", "male", (1954, 9, 30), "93", "heart", "built", "ICU 1"),
     _p("李", "秀英", "female", (1969, 12, 1), "58.4", "liver", "built"),
-    _p("Kowalczyk", "Zofia", "female", (1990, 5, 17), "61", "kidney pancreas", "built"),
+    _p("Kowalczyk", "Zofia", "female", (1990, 5, 17), "61", "kidney pancreas", "returned"),
     # Verified, the 72 hours running
     _p("Silva", "Ana", "female", (2001, 11, 11), "56.8", "kidney", "initial_due"),
     _p("Papadopoulos", "Νίκος", "male", (1972, 8, 25), "81.5", "liver", "initial_due", "ICU 2"),

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from patients import actions as patients
 from patients.models import Membership, Patient, PrecautionKind, Transplant
-from regimens.actions import courses, infusions, orders, planning, verification
+from regimens.actions import courses, infusions, notes, orders, planning, verification
 from regimens.actions.charting import ReactionFacts, VialFacts, VitalsFacts
 from regimens.demo import elsewhere, released
 from regimens.demo.cast import Person
@@ -23,7 +23,7 @@ OFF_LABEL_REASON = {
 }
 # When those who came within the last days were operated on.
 HOURS_AGO = {"arrived": 9, "ordered": 11, "outside": 13, "contraindicated": 12}
-HOURS_AGO |= {"built": 15, "initial_due": 30, "initial_late": 61, "infusing": 22}
+HOURS_AGO |= {"built": 15, "returned": 15, "initial_due": 30, "initial_late": 61, "infusing": 22}
 NOTHING_BEFORE = courses.Beside(prior_ig="no")
 PROTOCOL = {"kidney": "kidney", "hsct": "hsct_pneumonitis"}
 
@@ -95,6 +95,17 @@ class Story:
 
     def _built(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         self._build(person, patient, transplant)
+
+    def _returned(self, person: Person, patient: Patient, transplant: Transplant) -> None:
+        """Built, and sent back by the second pharmacist with a question to the builder."""
+        course = self._build(person, patient, transplant)
+        notes.return_with_query(
+            course=course,
+            text="Kidney and pancreas: did the prescriber choose the other organs' table?",
+            due_on=self.now.astimezone(self.zone).date() + timedelta(days=1),
+            by=self.staff["pharmacist2"],
+            at=course.built_at + timedelta(hours=2),
+        )
 
     def _pneumonitis_built(self, person: Person, patient: Patient, transplant: Transplant) -> None:
         self._build(person, patient, transplant)

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 
 from patients.models import Event, Membership, Patient, Transplant
-from regimens.models import Administration, AntibodyRemoval, Course, LabResult, Order, OutsideDose, PlannedDose
+from regimens.models import Administration, AntibodyRemoval, Course, LabResult, Note, Order, OutsideDose, PlannedDose
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -43,6 +43,7 @@ def addresses() -> dict[str, list[str]]:
     due = PlannedDose.objects.filter(settled_at=None, course__patient__family_name="Silva").earliest("closes_at")
     risen = LabResult.objects.order_by("value").last()
     removal = AntibodyRemoval.objects.get()
+    query = Note.objects.get(answered_at=None, is_query=True)
     assert risen is not None
     return {
         "pharmacist2": [
@@ -69,6 +70,10 @@ def addresses() -> dict[str, list[str]]:
             f"/patients/{elsewhere.patient_id}/outside-doses/",
             f"/outside-doses/{elsewhere.pk}/strike-out/",
             f"/courses/{built.pk}/verify/",
+            f"/courses/{query.course_id}/verify/",
+            f"/patients/{query.patient_id}/",
+            f"/patients/{query.patient_id}/notes/",
+            f"/notes/{query.pk}/answer/",
             f"/courses/{reweighed.pk}/replan/",
             f"/courses/{reweighed.pk}/keep-weight/",
             f"/courses/{open_course.pk}/hold/",
