@@ -134,6 +134,11 @@ call audit.guard('regimens_labresult', 'finding_is_never_overwritten', 'update',
     is distinct from to_jsonb(old) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason}'::text[]
   or old.error_at is not null and new.* is distinct from old.* or old.decision <> '' and new.decision <> old.decision $$);
 
+-- Notes: written once; a query takes its answer, once.
+call audit.guard('regimens_note', 'note_is_never_overwritten', 'update', $$
+  to_jsonb(new) - '{answer,answered_by_id,answered_at}'::text[] is distinct from to_jsonb(old) - '{answer,answered_by_id,answered_at}'::text[]
+  or old.answered_at is not null and new.* is distinct from old.* $$);
+
 -- Administrations: in the patient's centre, of the patient's own dose, from that centre's lots.
 create or replace function audit.administration_fits() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

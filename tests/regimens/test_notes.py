@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -105,6 +106,16 @@ def test_a_plain_note_is_not_answered_and_an_answer_has_words(team: Team) -> Non
 def test_a_note_about_somebody_elses_course_is_refused(team: Team) -> None:
     with refused("other_patient"):
         query(team, make_patient(by=team.builder), course=make_course(team))
+
+
+def test_the_database_itself_keeps_a_note_and_an_answer_as_they_were_written(team: Team) -> None:
+    asked = query(team, make_patient(by=team.builder))
+    for change in ({"text": "Another question"}, {"owner": team.nurse}, {"due_on": TODAY + timedelta(days=2)}):
+        with pytest.raises(IntegrityError, match="note_is_never_overwritten"), transaction.atomic():
+            Note.objects.filter(pk=asked.pk).update(**change)
+    notes.answer_query(note=asked, answer="The bed scale", by=team.builder, at=NOW)
+    with pytest.raises(IntegrityError, match="note_is_never_overwritten"), transaction.atomic():
+        Note.objects.filter(pk=asked.pk).update(answer="The other scale")
 
 
 # A plan sent back ----------------------------------------------------------------------------------------------------------
