@@ -97,6 +97,9 @@ class Nurse(threading.Thread):
         if status == http.client.FOUND:
             record = RECORD.match(location)
             return uuid.UUID(record[1]) if record else self._sign_in()
+        if status == http.client.UNAUTHORIZED:
+            del form["csrf"]  # a sign-in gives a new one
+            return self._sign_in()
         return status if status in REFUSALS else f"answer {status}"
 
     def _sign_in(self) -> str:
