@@ -17,6 +17,7 @@ from patients.forms import PrecautionsForm, ReasonForm, ReleaseForm, TransplantF
 from patients.models import Precaution, PrecautionKind, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import may, require
+from patients.signing import signed_by
 from patients.views.common import attempt, chart_of, differences, has_error, member, page, seen_now
 
 
@@ -126,8 +127,7 @@ def precaution_release(request: HttpRequest, patient_id: uuid.UUID, kind: str) -
     form = ReleaseForm(request.POST) if request.method == "POST" else ReleaseForm()
 
     def release() -> Precaution:
-        if not request.user.check_password(form.cleaned_data["password"]):
-            raise Refusal("wrong_password", "This is not your password. Nothing was signed.", field="password")
+        signed_by(request, form.cleaned_data["password"])
         return actions.release_contraindication(by=by, at=now, patient=patient, kind=kind, reason=form.cleaned_data["reason"])
 
     if request.method == "POST" and attempt(form, release) is not None:
