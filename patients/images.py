@@ -140,6 +140,8 @@ def value_of(model: type[Model] | None, column: str, value: Any, images: Images)
         return images.name(field.related_model, value) or None
     if words := _words_of(model, field):
         return [words.get(part, part) for part in value] if isinstance(value, list) else words.get(value, value)
+    if column.endswith("zone_name"):
+        return str(value).rsplit("/", 1)[-1].replace("_", " ")
     if isinstance(value, str) and field.get_internal_type() == "CharField" and SNAKE.fullmatch(value):
         return value.replace("_", " ")
     if isinstance(field, JSONField):
