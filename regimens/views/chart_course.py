@@ -252,6 +252,7 @@ def _planned(line: DoseLine, zone: str) -> timeline.Planned:
         name=f"Dose {dose.number}",
         amount=display.format_unit(dose.dose_mg, "mg"),
         status=line.shown,
+        word=line.word,
         opens_at=dose.opens_at,
         target_at=max(dose.opens_at, day_start(dose.target_on, ZoneInfo(zone))),
         closes_at=dose.closes_at,

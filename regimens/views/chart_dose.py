@@ -69,6 +69,7 @@ class DoseLine:
     dose: PlannedDose
     title: str
     shown: str  # a key of display.STATUS
+    word: str  # the status in words, closer than the key's own where a window is counted in hours
     status: SafeString
     target: str
     window: str
@@ -95,12 +96,14 @@ def dose_line(record: DoseRecord, by: Membership, now: datetime) -> DoseLine:
     zone = by.centre.time_zone
     status = status_of(dose, now, record.records, record.holds)
     shown = _shown(record, status)
+    word = _word(dose, shown, now)
     acts = _acts(record, status, by, now)
     return DoseLine(
         dose=dose,
         title=short_title(dose.title),
         shown=shown,
-        status=display.format_status(shown),
+        word=word,
+        status=display.format_status(shown, word),
         target=display.format_weekday_day(dose.target_on),
         window=window_text(dose, zone),
         notes=tuple(_notes(record, zone, now)),
@@ -120,6 +123,15 @@ def _shown(record: DoseRecord, status: Status) -> str:
     if status == Status.BEFORE_REFERRAL and record.elsewhere is not None:
         return "given_elsewhere"
     return status.value
+
+
+def _word(dose: PlannedDose, shown: str, now: datetime) -> str:
+    """What is left of a window in hours, or that it is over: "9 h 14 min left", "Outside 72 h"."""
+    if shown == "within_72_h":
+        return f"{display.format_minutes(int((dose.closes_at - now).total_seconds() // 60))} left"
+    if shown == "outside_72_h":
+        return f"Outside {display.format_unit(int((dose.closes_at - dose.opens_at).total_seconds() // 3600), 'h')}"
+    return display.STATUS[shown].word
 
 
 def _needs_decision(record: DoseRecord, status: Status) -> bool:

@@ -13,12 +13,13 @@ from regimens.templatetags import display
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One line: what was ordered, what was built, and whether they differ."""
+    """One line: what was ordered, what was built, and whether they differ; ``comparable`` where the two can be set side by side."""
 
     label: str
     ordered: str
     built: str
     differs: bool = False
+    comparable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,10 @@ def _conditions(order: Order, doses: Sequence[PlannedDose]) -> list[Compared]:
     is_rounded = any(dose.rounded_from_mg is not None for dose in rows)
     lines = [
         Compared(
-            "Weight", WeightBasis(order.weight_basis).label, ", ".join(display.format_unit(kg, "kg") for kg in sorted(weights))
+            "Weight",
+            WeightBasis(order.weight_basis).label,
+            ", ".join(display.format_unit(kg, "kg") for kg in sorted(weights)),
+            comparable=False,
         )
     ]
     if order.ceiling_mg_per_kg_per_h is not None or ceilings != {None}:

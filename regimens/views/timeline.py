@@ -60,11 +60,12 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One planned dose: its name, amount and status (a key of ``display.STATUS`` and its word), and its window."""
+    """One planned dose: its name, amount and status (a key of ``display.STATUS``, and the word for it), and its window."""
 
     name: str
     amount: str
     status: str
+    word: str
     opens_at: datetime
     target_at: datetime
     closes_at: datetime
@@ -172,7 +173,7 @@ def _scale(story: Story, now: datetime) -> Scale:
 
 
 def _description(story: Story) -> str:
-    said = [f"{dose.name}, {dose.amount}: {display.STATUS[dose.status].word}" for dose in story.planned]
+    said = [f"{dose.name}, {dose.amount}: {dose.word}" for dose in story.planned]
     return f"{'; '.join(said)}. The table below says the same, with dates and times."
 
 
@@ -187,7 +188,7 @@ def _draw_planned(picture: Timeline, scale: Scale, planned: Sequence[Planned], y
     blocks = []
     for dose in planned:
         look = display.STATUS[dose.status]
-        blocks.append((scale.at(dose.target_at), (dose.name, dose.amount, f"{look.mark} {look.word}")))
+        blocks.append((scale.at(dose.target_at), (dose.name, dose.amount, f"{look.mark} {dose.word}")))
     lanes = _lanes(blocks)
     deepest = max(lanes, default=0)
     line_y = y + (deepest + 1) * 3 * LINE_PX + deepest * GAP_PX + 6
@@ -199,7 +200,7 @@ def _draw_planned(picture: Timeline, scale: Scale, planned: Sequence[Planned], y
         x, anchor = _anchored(place, lines)
         picture.words.append(Words(x, top + LINE_PX - 3, anchor, dose.name, kind="strong"))
         picture.words.append(Words(x, top + 2 * LINE_PX - 3, anchor, dose.amount))
-        picture.words.append(Words(x, top + 3 * LINE_PX - 3, anchor, look.word, look.mark, look.tone))
+        picture.words.append(Words(x, top + 3 * LINE_PX - 3, anchor, dose.word, look.mark, look.tone))
         if lane:
             picture.strokes.append(Stroke(percent(place), top + 3 * LINE_PX, percent(place), line_y, "lead"))
         left, right = scale.at(dose.opens_at), max(scale.at(dose.closes_at), scale.at(dose.opens_at) + 20)

@@ -19,7 +19,7 @@ from django.urls import path
 from django.utils import timezone
 
 from patients.access import patients_of
-from patients.models import Membership
+from patients.models import Answer, Membership
 from patients.names import Known, mistakable
 from patients.refusal import Refusal
 from patients.roles import may, require
@@ -217,7 +217,8 @@ def _context(
         "rows": rows,
         "own": own,
         "may_verify": may(request.membership, "verify") and not own,
-        "precautions": facts.answers,
+        "alerts": [row for row in facts.answers if row.answer != Answer.ABSENT],
+        "denied": [row.get_kind_display() for row in facts.answers if row.answer == Answer.ABSENT],
         "latest": facts.latest_weight,
         "queries": note_lines(queries, now, zone),
         "is_returned": any(note.answered_at is None for note in queries),

@@ -28,6 +28,7 @@ def planned(days: tuple[int, ...] = KIDNEY, statuses: str = "upcoming", grace: i
             name=f"Dose {number}",
             amount="10,500 mg",
             status=statuses,
+            word=display.STATUS[statuses].word,
             opens_at=START + (day - (grace if day else 0)) * DAY,
             target_at=START + day * DAY,
             closes_at=START + (day + (grace if day else 3)) * DAY,
@@ -138,7 +139,14 @@ def test_holds_are_shaded_and_named_and_an_open_one_reaches_to_now() -> None:
 def test_72_hours_a_booking_reactions_weights_and_doses_elsewhere_are_drawn() -> None:
     doses = planned()
     doses[1] = Planned(
-        "Dose 2", "7,000 mg", "due", doses[1].opens_at, doses[1].target_at, doses[1].closes_at, booked_for=doses[1].target_at
+        "Dose 2",
+        "7,000 mg",
+        "due",
+        "Due",
+        doses[1].opens_at,
+        doses[1].target_at,
+        doses[1].closes_at,
+        booked_for=doses[1].target_at,
     )
     story = Story(
         doses,
