@@ -125,10 +125,9 @@ def refuse_interval(chart: Chart, dose: PlannedDose, around: Around, at: datetim
     """Refused ("min_interval") unless the interval is kept, the dose is a remainder, or a prescriber signed for less."""
     if around.intervals:
         return
-    earlier = [r.started_at for r in chart.counted()]
     kept = intervals.check_interval(
         starts_at=at,
-        previous_started_at=max(earlier, default=None),
+        previous_started_at=around.previous_start(chart),
         min_interval_hours=dose.min_interval_hours,
         is_remainder=dose.is_remainder,
     )

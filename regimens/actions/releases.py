@@ -159,7 +159,7 @@ def release_interval(*, dose: PlannedDose, reason: str, by: Membership, at: date
         raise Refusal("superseded", "This dose was recalculated. Open its current version.")
     if row.settled_at or row.course.stopped_at or chart.patient.closed_at:
         raise Refusal("not_waiting", "This dose no longer waits to be given.")
-    if earliest_start(chart, row, at) is None:
+    if earliest_start(chart, row, read_around(chart, row), at) is None:
         raise Refusal("interval_kept", "The minimum interval is kept: there is nothing to sign.")
     reason = findings.signed_reason(reason)
     audit.event("release_interval", by=by, patient=chart.patient, reason=reason, dose=str(row.pk))
@@ -167,11 +167,11 @@ def release_interval(*, dose: PlannedDose, reason: str, by: Membership, at: date
         return IntervalRelease.objects.create(dose=row, reason=reason, released_by=by, released_at=at)
 
 
-def earliest_start(chart: Chart, dose: PlannedDose, at: datetime) -> datetime | None:
+def earliest_start(chart: Chart, dose: PlannedDose, around: Around, at: datetime) -> datetime | None:
     """From when the minimum interval lets a dose start, where that is later than now and than the window's opening; else None."""
     kept = intervals.check_interval(
         starts_at=max(at, dose.opens_at),
-        previous_started_at=max((r.started_at for r in chart.counted()), default=None),
+        previous_started_at=around.previous_start(chart),
         min_interval_hours=dose.min_interval_hours,
         is_remainder=dose.is_remainder,
     )

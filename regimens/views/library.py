@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from patients.refusal import Refusal
 from patients.roles import may, require
+from patients.signing import signed_by
 from regimens.actions import library as actions
 from regimens.domain.library_diff import differences
 from regimens.forms.course import SignForm
@@ -68,8 +69,7 @@ def publish(request: HttpRequest, pk: int) -> HttpResponse:
     refusal = None
     try:
         if "publish" in request.POST and form.is_valid():
-            if not request.user.check_password(form.cleaned_data["password"]):
-                raise Refusal("wrong_password", "This is not your password. Nothing was published.", field="password")
+            signed_by(request, form.cleaned_data["password"], done="published")
             actions.publish(monograph=draft, by=request.membership, at=timezone.now())
             messages.success(request, "Published. New courses use this version; running courses keep theirs.")
             return redirect("monograph")

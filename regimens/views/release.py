@@ -157,7 +157,7 @@ def interval(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
             return redirect("dose", dose_id=dose.pk)
     around = read_around(chart, live)
     last = next(reversed(chart.counted()), None)
-    earliest = releases.earliest_start(chart, live, now)
+    earliest = releases.earliest_start(chart, live, around, now)
     signed = next(iter(around.intervals), None)
     context = patient_frame(request, chart.patient, now, around.answers) | {
         "dose": live,

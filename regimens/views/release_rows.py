@@ -64,7 +64,7 @@ def rows_of(chart: Chart, dose: PlannedDose, around: Around, checks: Iterable[Ch
     ]
     if releases.is_treatment(dose):
         rows.insert(3, _load(chart, dose, around, now))
-    if (earliest := releases.earliest_start(chart, dose, now)) is not None and not around.intervals:
+    if (earliest := releases.earliest_start(chart, dose, around, now)) is not None and not around.intervals:
         text = f"Kept from {display.format_instant(earliest, zone)}"
         link = (("Shorter, signed", reverse("interval-release", args=[dose.pk])),)
         rows.append(Row("Minimum interval", (text,), see="Too soon now; a start waits until then.", links=link))

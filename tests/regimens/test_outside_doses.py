@@ -17,7 +17,8 @@ from regimens.actions import outside, planning
 from regimens.actions.outside import OutsideFacts
 from regimens.domain.reasons import Refused
 from regimens.models import OutsideDose
-from tests.factories import NOW, PASSWORD, make_member, make_transplant
+from tests.factories import NOW, PASSWORD, make_member, make_transplant, make_weight
+from tests.regimens import ward as ward_of
 from tests.regimens.courses import Team, doses_of, make_course, make_recipient, make_team, verify
 
 pytestmark = pytest.mark.django_db
@@ -382,3 +383,20 @@ def test_a_second_transplant_asks_for_itself() -> None:
     assert outside.undecided(first.patient, second) == [row]
     decide(team, row, "give_initial")
     assert outside.undecided(first.patient, second) == []
+
+
+def test_the_minimum_interval_counts_from_a_dose_given_elsewhere_too() -> None:
+    ward = ward_of.make_ward()
+    course = ward_of.make_course(ward)
+    second = ward_of.dose(course, 2)
+    at = second.opens_at
+    patient = course.patient
+    two_days_ago = told(at - timedelta(days=2), given_mg=Decimal(7000))
+    row = outside.record_outside_dose(patient=patient, dose=two_days_ago, by=ward.nurse, at=at)
+    make_weight(patient, at=at)
+    signed = {"reason": "The letter names the full dose", "by": ward.prescriber, "at": at}
+    row = outside.decide_outside(outside=row, decision="counts_as_initial", **signed)
+    with refused("min_interval"):
+        ward_of.start(ward, second, at=at)
+    outside.strike_out(outside=row, reason="Another patient's letter", by=ward.nurse, at=at)
+    assert ward_of.start(ward, second, at=at).pk
