@@ -291,7 +291,7 @@ def test_one_code_at_the_same_moment_signs_one_in(committed_db, clock):
     member, codes = member_with_app()
     clock.now += 60
     for code in (code_at(clock.now), codes[0]):
-        clients = [Client() for _ in range(6)]
+        clients = [Client() for _ in range(5)]  # twice five stay within the ten tries of an account
         for client in clients:
             password_of(member, client)
 
@@ -301,5 +301,5 @@ def test_one_code_at_the_same_moment_signs_one_in(committed_db, clock):
             finally:
                 connections.close_all()
 
-        with ThreadPoolExecutor(max_workers=6) as threads:
-            assert sorted(threads.map(race, clients)) == [302] + [422] * 5
+        with ThreadPoolExecutor(max_workers=5) as threads:
+            assert sorted(threads.map(race, clients)) == [302] + [422] * 4
