@@ -14,6 +14,7 @@ from regimens.actions.charting import Chart
 from regimens.actions.courses import close_course
 from regimens.actions.holds import hold_course
 from regimens.actions.orders import OrderFacts, check_order, save_order
+from regimens.actions.revisions import drop_booking, save_revision, set_amount, set_window, successor
 from regimens.domain import missed
 from regimens.domain.changes import shift_window
 from regimens.domain.clock import day_start
@@ -31,18 +32,6 @@ NEEDS_A_DAY = {
     Decision.GIVE_REMAINDER: "Choose the day by which the rest is to be given.",
     Decision.CHANGE_DOSE: "Choose the day on which it is to be given.",
 }
-# What a new revision does not take over from the row it replaces.
-FRESH = (
-    "id",
-    "replaces",
-    "verified_by",
-    "verified_at",
-    "content_hash",
-    "settled_at",
-    "settled_as",
-    "booked_for",
-    "booked_place",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,103 +68,83 @@ class Choice:
         return day_start(on + timedelta(days=1), zone(self.chart.centre.time_zone))
 
 
-def successor(old: PlannedDose, course: Course, by: Membership, at: datetime) -> PlannedDose:
-    """An unsaved, unsigned, unbooked row in a dose's place, equal to it in everything else."""
-    kept = {f.attname: getattr(old, f.attname) for f in PlannedDose._meta.concrete_fields if f.name not in FRESH}
-    new = PlannedDose(**kept)
-    new.course, new.replaces, new.revision = course, old, course.revision
-    new.protocol_dose = old.protocol_dose
-    new.built_by, new.built_at = by, at
+def _successor(choice: Choice, old: PlannedDose) -> PlannedDose:
+    """A new, unsigned row in a dose's place; its day is another one, so it is not booked."""
+    new = successor(old, choice.course)
+    drop_booking(new)
     return new
-
-
-def next_revision(course: Course) -> None:
-    """Count the revision of a locked course on."""
-    course.revision += 1
-    course.version += 1
-    course.save(update_fields=["revision", "version"])
-
-
-def supersede(rows: list[PlannedDose], at: datetime) -> None:
-    """Rows that others take the place of."""
-    PlannedDose.objects.filter(pk__in=[row.pk for row in rows]).update(settled_at=at, settled_as="superseded")
-
-
-def _may_plan(choice: Choice) -> None:
-    planning.check_may_plan(choice.chart.patient)
-    next_revision(choice.course)
 
 
 def _on_its_day(choice: Choice) -> PlannedDose:
     """A new row for one day alone, but never inside the interval to the last dose."""
     assert choice.option.give_at is not None
-    new = successor(choice.dose, choice.course, choice.by, choice.at)
+    new = _successor(choice, choice.dose)
     begins, ends = day_start(choice.on, zone(choice.chart.centre.time_zone)), choice.ends(choice.on)
     new.opens_at = choice.option.give_at if choice.option.give_at > choice.at else begins
     new.target_on, new.overdue_at, new.closes_at = choice.on, ends, ends
     return new
 
 
-def _save(choice: Choice, new: PlannedDose) -> None:
+def _set_rates(choice: Choice, new: PlannedDose) -> None:
     assert choice.option.give_at is not None
     new.rate_table = departures.rate_table_for(choice.chart, new, choice.option.give_at).code
-    planning.infusion_plan_of(new)  # refuses a table whose rates the pump cannot be set to
-    new.save(force_insert=True)
+
+
+def _save(choice: Choice, rows: list[PlannedDose]) -> None:
+    """The course's next revision with these rows; refused where planning is stopped, or the pump cannot be set to their rates."""
+    planning.check_may_plan(choice.chart.patient)
+    for new in rows:
+        planning.infusion_plan_of(new)
+    save_revision(choice.course, rows, by=choice.by, at=choice.at)
 
 
 def _give_late(choice: Choice) -> None:
     """A new row in the old one's place, for one day, unsigned: a pharmacist verifies it first. No other dose moves."""
-    _may_plan(choice)
-    supersede([choice.dose], choice.at)
     new = _on_its_day(choice)
     new.working = [*choice.dose.working, *choice.option.working.to_json()]
-    _save(choice, new)
+    _set_rates(choice, new)
+    _save(choice, [new])
 
 
 def _give_late_and_shift(choice: Choice) -> None:
     """New, unsigned rows for this dose and every later one that waits, all moved by the same days; their bookings are dropped."""
-    _may_plan(choice)
     days = (choice.on - choice.dose.target_on).days
     moved = {code for code, _ in choice.option.new_targets}
     windows = {window.number: window for window in choice.case.windows if window.code in moved}
     rows = [row for row in choice.chart.doses if row.number in windows and not row.settled_as]
-    supersede(rows, choice.at)
+    made = []
     for row in rows:
         window = shift_window(windows[row.number], days)
-        new = successor(row, choice.course, choice.by, choice.at)
-        new.opens_at, new.target_on = window.opens_at, window.target_on
-        new.overdue_at, new.closes_at = window.overdue_at, window.closes_at
+        new = _successor(choice, row)
+        set_window(new, window)
         new.shifted_days = row.shifted_days + days
         new.working = [*window.working.to_json(), *choice.option.working.to_json()]
+        made.append(new)
         if row.pk != choice.dose.pk:
-            planning.infusion_plan_of(new)
-            new.save(force_insert=True)
             continue
         last = max((dose.started_at for dose in choice.case.given if dose.code != choice.case.code), default=None)
         kept = [window.opens_at, choice.at, *([] if last is None else [earliest_start(last, row.min_interval_hours)])]
         new.opens_at = max(kept)  # the window around the new target, but neither in the past nor inside the interval
-        _save(choice, new)
+        _set_rates(choice, new)
+    _save(choice, made)
 
 
 def _give_remainder(choice: Choice) -> None:
     """What is left of the stopped dose as a row of its own: exact mg, initial rates, no interval, until the end of a day."""
-    _may_plan(choice)
     assert choice.option.dose_mg is not None
-    supersede([choice.dose], choice.at)
-    new = successor(choice.dose, choice.course, choice.by, choice.at)
-    new.is_remainder, new.dose_mg, new.rounded_from_mg = True, choice.option.dose_mg, None
+    new = _successor(choice, choice.dose)
+    new.is_remainder, new.dose_mg = True, choice.option.dose_mg
     ends = choice.ends(choice.on)
     new.opens_at, new.target_on, new.overdue_at, new.closes_at = choice.at, choice.on, ends, ends
     new.rate_table = "initial"
-    _set_amounts(new, choice)
-    planning.infusion_plan_of(new)
-    new.save(force_insert=True)
+    _compute(new, choice)
+    _save(choice, [new])
 
 
-def _set_amounts(new: PlannedDose, choice: Choice) -> None:
+def _compute(new: PlannedDose, choice: Choice) -> None:
+    """The amount by the row's own rule, and its working."""
     amount = planning.amount_of(new)
-    new.dose_mg, new.volume_ml, new.draw_ml = amount.dose_mg, amount.volume_ml, amount.draw_ml
-    new.vials, new.waste_ml = amount.vials, amount.waste_ml
+    set_amount(new, amount)
     about_the_window = [step for step in choice.dose.working if step["rule"].startswith("R-WIN-")]
     new.working = [*about_the_window, *amount.working.to_json(), *choice.option.working.to_json()]
 
@@ -194,13 +163,12 @@ def _change_dose(choice: Choice) -> None:
     at_most_decimals(choice.mg_per_kg, "mg_per_kg", 2)
     if choice.mg_per_kg == choice.dose.mg_per_kg:
         raise Refusal("same_dose", "This is the dose as it was planned: choose to give it late.", field="mg_per_kg")
-    _may_plan(choice)
     _reorder(choice)
-    supersede([choice.dose], choice.at)
     new = _on_its_day(choice)
     new.mg_per_kg, new.rounded_from_mg = choice.mg_per_kg, None
-    _set_amounts(new, choice)
-    _save(choice, new)
+    _compute(new, choice)
+    _set_rates(choice, new)
+    _save(choice, [new])
 
 
 def _reorder(choice: Choice) -> None:

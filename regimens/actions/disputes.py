@@ -14,9 +14,9 @@ from patients import audit
 from patients.models import Membership
 from patients.refusal import Refusal
 from patients.roles import require
-from regimens.actions import decisions
 from regimens.actions.bedside import lock_record
 from regimens.actions.charting import REASON_LENGTH, Chart, lock_dose, lock_patient
+from regimens.actions.revisions import drop_booking, save_revision, successor
 from regimens.models import Administration, MissedDoseDecision, PlannedDose
 
 OUTCOMES = ("given", "not_given")
@@ -41,7 +41,7 @@ def enter_in_error(
     was_reckoned = rest is not None and rest.is_remainder and rest.replaces_id == locked.dose_id
     if rest is not None and rest.replaces_id and was_reckoned and not rest.settled_as:
         # What was left over was reckoned from this record: the stopped dose itself stands again, disputed.
-        decisions.supersede([rest], at)
+        PlannedDose.objects.filter(pk=rest.pk).update(settled_at=at, settled_as="superseded")
         PlannedDose.objects.filter(pk=rest.replaces_id).update(settled_at=at, settled_as="recorded")
     return locked
 
@@ -91,9 +91,9 @@ def _open_again(chart: Chart, dose: PlannedDose, by: Membership, at: datetime) -
     assert chart.course is not None
     is_open = not chart.course.stopped_at
     if is_open and MissedDoseDecision.objects.filter(dose=dose).exists():
-        decisions.next_revision(chart.course)
-        decisions.supersede([dose], at)
-        decisions.successor(dose, chart.course, by, at).save(force_insert=True)
+        new = successor(dose, chart.course)
+        drop_booking(new)
+        save_revision(chart.course, [new], by=by, at=at)
         return
     dose.settled_at, dose.settled_as = (None, "") if is_open else (at, "cancelled")
     dose.save(update_fields=["settled_at", "settled_as"])

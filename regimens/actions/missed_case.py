@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -65,12 +65,7 @@ def read_case(chart: Chart, at: datetime) -> CaseFile:
     live = [row for row in chart.doses if row.settled_as != "superseded"]
     codes = codes_of(live)
     by_row = {row.pk: row for row in chart.doses}
-    given = []
-    for record in chart.counted():
-        row = by_row.get(record.dose_id) if record.dose_id else None
-        volume_ml = record.volume_ml if record.volume_ml is not None else (row.draw_ml if row else ZERO)
-        weight_kg = row.weight_kg if row else dose.weight_kg
-        given.append(GivenDose(codes.get(row.number, "") if row else "", record.started_at, volume_ml * per_ml, weight_kg))
+    given = given_here(chart, dose, codes)
     for other in outside:
         row = by_row.get(other.dose_id) if other.dose_id else None
         code = codes.get(row.number, "") if row else ""
@@ -95,6 +90,23 @@ def read_case(chart: Chart, at: datetime) -> CaseFile:
         organs=frozenset(course.transplant.organs),
     )
     return CaseFile(case, status, holds, tuple(other for other in outside if other.given_mg is None))
+
+
+def given_here(chart: Chart, dose: PlannedDose, codes: Mapping[int, str] | None = None) -> list[GivenDose]:
+    """Every infusion that counts as given, with its mg and the weight it was given at; a running one counts as ordered.
+
+    ``codes`` are the doses' codes by number. One that belongs to no planned dose is reckoned at the weight of ``dose``, whose
+    course's product was given.
+    """
+    per_ml = dose.course.monograph.to_domain().product.concentration_mg_per_ml
+    rows = {row.pk: row for row in chart.doses}
+    given = []
+    for record in chart.counted():
+        row = rows.get(record.dose_id) if record.dose_id else None
+        volume_ml = record.volume_ml if record.volume_ml is not None else (row.draw_ml if row else ZERO)
+        code = codes.get(row.number, "") if row and codes else ""
+        given.append(GivenDose(code, record.started_at, volume_ml * per_ml, (row or dose).weight_kg))
+    return given
 
 
 def codes_of(rows: Sequence[PlannedDose]) -> dict[int, str]:

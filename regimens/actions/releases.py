@@ -5,19 +5,20 @@ at again (W2.1). And a prescriber's signature under a shorter interval (W1.2).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from django.db import transaction
 
-from patients import audit, rules
+from patients import audit, policy, rules
 from patients.actions.common import allow, plain_refusals, short_text
 from patients.models import Membership
 from patients.refusal import Refusal
 from regimens.actions import findings, readiness
 from regimens.actions.around import Around, read_around
 from regimens.actions.charting import Chart, elapsed_hours, local_day, lock_dose
+from regimens.actions.missed_case import given_here
+from regimens.actions.orders import ORDER_SOURCE
 from regimens.domain import checks, exposure, intervals
 from regimens.domain.clock import last_day
 from regimens.domain.reasons import source_text
@@ -26,7 +27,6 @@ from regimens.domain.units import day_text, instant_text, with_unit
 from regimens.models import IntervalRelease, LabResult, Order, PlannedDose, Release, ResultKind
 
 SOURCE = "Site policy: release of each dose"
-ORDER_SOURCE = "42 CFR 482.24(c)(2): every order dated, timed and authenticated"
 NOT_RELEASED = "Not released"
 # What is looked at before each dose; the weight's trend is shown beside them.
 LOOKED_AT = (ResultKind.CREATININE, ResultKind.BUN, ResultKind.URINE_OUTPUT)
@@ -217,13 +217,7 @@ def load_of(chart: Chart, dose: PlannedDose, around: Around, at: datetime) -> ex
     """What was given in the 7 days before now, here or elsewhere, with this dose added."""
     value = dose.course.monograph.to_domain()
     per_ml = value.product.concentration_mg_per_ml
-    rows = {row.pk: row for row in chart.doses}
-    given = []
-    for record in chart.counted():
-        row = rows.get(record.dose_id) if record.dose_id else None
-        volume_ml = record.volume_ml if record.volume_ml is not None else (row.draw_ml if row else Decimal(0))
-        weight_kg = row.weight_kg if row else dose.weight_kg
-        given.append(exposure.GivenDose("", record.started_at, volume_ml * per_ml, weight_kg))
+    given = given_here(chart, dose)
     given += [
         exposure.GivenDose("", other.given_at, other.given_mg, dose.weight_kg) for other in around.outside if other.given_mg
     ]
@@ -272,12 +266,7 @@ def _check_waiting(chart: Chart, dose: PlannedDose, around: Around, at: datetime
 
 
 def _check_weight_age(dose: PlannedDose, around: Around, at: datetime) -> None:
-    value = dose.course.monograph.to_domain()
-    limits = replace(
-        rules.SHIPPED,
-        stale_days_first=int(value.limit("weight_stale_days_first").value),
-        stale_days_later=int(value.limit("weight_stale_days_later").value),
-    )
+    limits = policy.weight_limits()
     latest = next(iter(around.latest_weights), None)
     days = limits.stale_days_first if rules.is_early_dose(dose.number) else limits.stale_days_later
     if latest is None or rules.is_stale(latest.measured_at, at, is_early_dose=rules.is_early_dose(dose.number), limits=limits):

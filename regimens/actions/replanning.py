@@ -22,6 +22,7 @@ from regimens.actions import planning
 from regimens.actions.charting import Chart, lock_dose
 from regimens.actions.courses import is_anchor_outdated
 from regimens.actions.missed_case import codes_of, read_case
+from regimens.actions.revisions import drop_booking, save_revision, set_amount, set_window, successor
 from regimens.domain.changes import WindowChange, compare_windows, move_target, shift_window
 from regimens.domain.clock import day_start, local_day
 from regimens.domain.decisions import Case
@@ -33,8 +34,6 @@ from regimens.models import Course, Order, PlannedDose
 STALE = (
     "Something about this course changed after you opened the page. What you saw stands beside what holds now: read it again."
 )
-# What a new revision does not take over from the old one.
-FRESH = ("id", "replaces", "verified_by", "verified_at", "content_hash", "settled_at", "settled_as")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,43 +193,26 @@ def _line(course: Course, dose: PlannedDose, change: WindowChange | None, weight
     is_moved = change is not None and change.is_changed
     if dose.settled_at or not (is_reweighed or is_moved):
         return Line(dose, None, change)
-    new = _next_revision(course, dose)
+    new = successor(dose, course)
     working = list(dose.working)
     if change is not None and change.new is not None and is_moved:
-        _take_window(new, change.new)
+        set_window(new, change.new)
         working = [*change.new.working.to_json(), *(step for step in working if not step["rule"].startswith("R-WIN-"))]
     if weight is not None and is_reweighed:
         new.weight, new.weight_kg = weight, weight.weight_kg
         amount = planning.amount_of(new)  # rounded to vials where the old row was
-        new.dose_mg, new.volume_ml, new.draw_ml = amount.dose_mg, amount.volume_ml, amount.draw_ml
-        new.vials, new.waste_ml = amount.vials, amount.waste_ml
-        new.rounded_from_mg = amount.calculated_mg if amount.is_rounded_to_vials else None
+        set_amount(new, amount)
         working = [step for step in working if not step["rule"].startswith("R-DOSE-")] + amount.working.to_json()
         planning.infusion_plan_of(new)  # refuses a weight whose rates the pump cannot be set to
     new.working = working
     return Line(dose, new, change, _drop_booking(new))
 
 
-def _next_revision(course: Course, old: PlannedDose) -> PlannedDose:
-    """The same dose as a new, unsigned row in the old one's place."""
-    kept = {
-        field.attname: getattr(old, field.attname) for field in PlannedDose._meta.concrete_fields if field.name not in FRESH
-    }
-    new = PlannedDose(**kept)
-    new.course, new.replaces, new.revision, new.protocol_dose = course, old, course.revision + 1, old.protocol_dose
-    return new
-
-
-def _take_window(new: PlannedDose, window: Window) -> None:
-    new.opens_at, new.target_on = window.opens_at, window.target_on
-    new.overdue_at, new.closes_at = window.overdue_at, window.closes_at
-
-
 def _drop_booking(new: PlannedDose) -> bool:
     """Forget a booking that the new window no longer holds."""
     if new.booked_for is None or new.opens_at <= new.booked_for < new.closes_at:
         return False
-    new.booked_for, new.booked_place = None, ""
+    drop_booking(new)
     return True
 
 
@@ -273,21 +255,8 @@ def recalculate_course(
     if draft.is_anchor_moved:
         locked.anchor_at, locked.anchor_zone_name = graft.reperfusion_at, graft.zone_name
         locked.anchor_on = local_day(graft.reperfusion_at, graft.zone_name)
-    _save_revision(locked, [line.new for line in draft.changed if line.new is not None], by=by, at=at)
+    save_revision(locked, [line.new for line in draft.changed if line.new is not None], by=by, at=at)
     return locked
-
-
-def _save_revision(course: Course, rows: Sequence[PlannedDose], *, by: Membership, at: datetime) -> None:
-    """Supersede and write the rows of one new revision of a locked course; without rows the revision's number stays."""
-    course.version += 1
-    if rows:
-        course.revision += 1
-    course.save(update_fields=["revision", "version", "anchor_at", "anchor_on", "anchor_zone_name"])
-    for new in rows:
-        new.built_by, new.built_at = by, at
-    old = [new.replaces_id for new in rows if new.replaces_id]
-    PlannedDose.objects.filter(pk__in=old).update(settled_at=at, settled_as="superseded")
-    PlannedDose.objects.bulk_create(rows)
 
 
 # Another day ---------------------------------------------------------------------------------------------------------------
@@ -375,9 +344,9 @@ def move_dose(*, dose: PlannedDose, to_on: date, by: Membership, at: datetime) -
     assert course is not None and own is not None
     window = moved_window(read_case(chart, at).case, to_on, at)
     audit.event("move_dose", by=by, patient=chart.patient, dose=str(own.pk), before=own.target_on, after=to_on)
-    new = _next_revision(course, own)
-    _take_window(new, window)
+    new = successor(own, course)
+    set_window(new, window)
     earlier = [step for step in own.working if step["rule"] != "R-WIN-10"]
     new.working = [*earlier, window.working.to_json()[-1]]
-    _save_revision(course, [new], by=by, at=at)
+    save_revision(course, [new], by=by, at=at)
     return new
