@@ -10,14 +10,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from patients import facts, policy, rules, when
 from patients.models import Antiviral, Centre, Patient, Precaution, PrecautionKind, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from regimens.actions import outside
-from regimens.domain import changes, dosing, infusion, schedule, screening
+from regimens.domain import changes, dosing, infusion, rounding, schedule, screening
 from regimens.domain.course import CourseRow, plan_course
 from regimens.domain.monograph import Anchor, Protocol
 from regimens.domain.monograph import Monograph as MonographValue
@@ -159,11 +159,11 @@ def check_antiviral(transplant: Transplant, protocol: Protocol) -> None:
         )
 
 
-def rounding_of(centre: Centre, age_years: int) -> dosing.VialRounding | None:
+def rounding_of(centre: Centre, age_years: int) -> rounding.VialRounding | None:
     """The centre's leave to round an ordered dose to whole vials; None where it has none, and under 18 years."""
-    if not centre.vial_rounding_percent or age_years < dosing.ADULT_AGE_YEARS:
+    if not centre.vial_rounding_percent or age_years < rounding.ADULT_AGE_YEARS:
         return None
-    return dosing.VialRounding(centre.vial_rounding_percent)
+    return rounding.VialRounding(centre.vial_rounding_percent)
 
 
 def draft_course(
@@ -181,8 +181,8 @@ def draft_course(
     """
     centre, age = transplant.patient.centre, age_of(transplant.patient, at)
     protocol = value.protocol(choices.protocol_code)
-    rounding = rounding_of(centre, age) if choices.allows_vial_rounding else None
-    if choices.allows_vial_rounding and rounding is None:
+    leave = rounding_of(centre, age) if choices.allows_vial_rounding else None
+    if choices.allows_vial_rounding and leave is None:
         raise Refusal(
             "rounding_not_allowed",
             "Doses are rounded to vials only where the center allows it, and not under 18 years.",
@@ -210,7 +210,7 @@ def draft_course(
         had_cmv_ig_before=had_cmv_ig_before,
         pump_increment_ml_per_h=centre.pump_increment_ml_per_h,
         ceiling_mg_per_kg_per_h=choices.ceiling_mg_per_kg_per_h,
-        rounding=rounding,
+        rounding=leave,
         age_years=age,
         chosen_optional=choices.chosen_optional,
         repeat_dates=choices.repeat_dates,
@@ -232,7 +232,7 @@ def amount_of(dose: PlannedDose) -> dosing.DoseAmount:
     same again; a row made anew at another weight is rounded to vials where the one before it was.
     """
     value = dose.course.monograph.to_domain()
-    rounding = _rounding_kept(dose)
+    leave = _rounding_kept(dose)
     return dosing.calculate_dose(
         mg_per_kg=dose.mg_per_kg,
         weight_kg=dose.weight_kg,
@@ -240,22 +240,22 @@ def amount_of(dose: PlannedDose) -> dosing.DoseAmount:
         monograph=value,
         dose_source=dose.protocol_dose.source,
         cap_source=value.protocol(dose.course.protocol.code).cap_source,
-        rounding=rounding,
-        age_years=dosing.ADULT_AGE_YEARS if rounding else None,
+        rounding=leave,
+        age_years=rounding.ADULT_AGE_YEARS if leave else None,
         rest_mg=dose.dose_mg if dose.is_remainder else None,
     )
 
 
-def _rounding_kept(dose: PlannedDose) -> dosing.VialRounding | None:
-    """The leave that a rounded row was made by. It is at least as wide as it was used, whatever the center's percent is today.
+def _rounding_kept(dose: PlannedDose) -> rounding.VialRounding | None:
+    """The leave that a rounded row was made by; None for one that was not.
 
     Rows are rounded for adults alone; a row says that it was by holding what it was rounded from. What is left of a stopped dose
     is never rounded again.
     """
     if dose.rounded_from_mg is None or dose.is_remainder:
         return None
-    moved = abs(dose.dose_mg - dose.rounded_from_mg) * 100 / dose.rounded_from_mg
-    return dosing.VialRounding(max(dose.centre.vial_rounding_percent, moved.quantize(Decimal("0.01"), ROUND_CEILING)))
+    site_percent = dose.centre.vial_rounding_percent
+    return rounding.leave_kept(dose_mg=dose.dose_mg, rounded_from_mg=dose.rounded_from_mg, site_percent=site_percent)
 
 
 def infusion_plan_of(dose: PlannedDose, table_code: str | None = None) -> infusion.InfusionPlan:

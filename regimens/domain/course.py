@@ -10,9 +10,10 @@ from datetime import date
 from decimal import Decimal
 
 from . import guards
-from .dosing import DoseAmount, VialRounding, amount, checked_weight, dose_limits
+from .dosing import DoseAmount, amount, checked_weight, dose_limits
 from .infusion import InfusionPlan, infusion_limits, steps_for
 from .monograph import Monograph, Protocol
+from .rounding import VialRounding
 from .schedule import CourseAnchor, Window, plan_windows
 
 

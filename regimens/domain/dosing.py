@@ -13,13 +13,13 @@ from typing import NamedTuple
 from . import guards
 from .monograph import Limit, Monograph, Product, Protocol, ProtocolDose, Source, VialSize
 from .reasons import ARITHMETIC, SITE_POLICY, Derivation, Part, Refused
-from .units import number, with_unit
+from .rounding import VialRounding, to_whole_vials
+from .units import with_unit
 
 HUNDREDTH = Decimal("0.01")
 HUNDRED = Decimal(100)
 ZERO = Decimal(0)
 WEIGHT_DECIMALS = 2
-ADULT_AGE_YEARS = 18
 
 
 class DoseLimits(NamedTuple):
@@ -49,13 +49,6 @@ def dose_limits(monograph: Monograph) -> DoseLimits:
         limits["draw_increment_small_ml"],
         sucrose.value if sucrose else None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class VialRounding:
-    """A site's leave to round one ordered dose to whole vials, within so many percent either way."""
-
-    max_percent: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +213,7 @@ def amount(
     )
     rounded: tuple[Part, ...] = ()
     if rounding is not None:
-        dose_mg, rounded = _to_whole_vials(
+        dose_mg, rounded = to_whole_vials(
             calculated_mg, weight_kg, cap_mg_per_kg, cap_source, vial_ml * concentration, rounding, age_years
         )
     volume_ml = _two_decimals(dose_mg / concentration)
@@ -372,46 +365,6 @@ def _checked_rest(rest_mg: Decimal, weight_kg: Decimal, cap_mg_per_kg: Decimal, 
             limit=cap_mg_per_kg * weight_kg,
         )
     return rest_mg
-
-
-def _to_whole_vials(
-    ordered_mg: Decimal,
-    weight_kg: Decimal,
-    cap_mg_per_kg: Decimal,
-    cap_source: Source | str,
-    vial_mg: Decimal,
-    rounding: VialRounding,
-    age_years: int | None,
-) -> tuple[Decimal, tuple[Part, ...]]:
-    """The nearest whole number of vials within the site's percent; a tie goes down; what would pass the cap goes down or is
-    left exact.
-    """
-    if age_years is None or age_years < ADULT_AGE_YEARS:
-        raise Refused(
-            "rounding_under_18",
-            "Doses are not rounded to vials under 18 years, nor where the age is not known.",
-            source=SITE_POLICY,
-            field="rounding",
-            value="none" if age_years is None else age_years,
-            limit=ADULT_AGE_YEARS,
-        )
-    guards.positive(rounding.max_percent, "rounding.max_percent", "percent")
-    cap_mg = cap_mg_per_kg * weight_kg
-    below = ordered_mg // vial_mg * vial_mg
-    allowed = []
-    for vial_total in (below, below + vial_mg):
-        distance = abs(vial_total - ordered_mg)
-        if 0 < vial_total <= cap_mg and distance * HUNDRED <= rounding.max_percent * ordered_mg:
-            allowed.append((distance, vial_total))
-    if not allowed:
-        why = "no whole number of vials lies within {} percent and under the cap of {}: exact dose"
-        return ordered_mg, (("R-DOSE-7", why, (rounding.max_percent, (cap_mg, "mg")), cap_source),)
-    rounded_mg = min(allowed)[1]
-    percent = (rounded_mg - ordered_mg) * HUNDRED / ordered_mg
-    why = "rounded to whole vials: {} for {} ordered ({} percent, {} allowed)"
-    return rounded_mg, (
-        ("R-DOSE-6", why, ((rounded_mg, "mg"), (ordered_mg, "mg"), number(percent, 2), rounding.max_percent), SITE_POLICY),
-    )
 
 
 def needs_recalculation(*, planned_weight_kg: Decimal, latest_weight_kg: Decimal, percent: Limit) -> bool:

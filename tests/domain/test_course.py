@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from regimens.domain.course import CourseRow, plan_course
-from regimens.domain.dosing import VialRounding
 from regimens.domain.monograph import Protocol
 from regimens.domain.reasons import Refused
+from regimens.domain.rounding import VialRounding
 from regimens.domain.schedule import FirstDoseAnchor, TransplantAnchor
 from tests.domain.factory import KIDNEY, MONOGRAPH, OTHER, PNEUMONITIS, dose_row, protocol
 

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from regimens.domain.dosing import DoseAmount, VialRounding, calculate_dose, dose_for, needs_recalculation
+from regimens.domain.dosing import DoseAmount, calculate_dose, dose_for, needs_recalculation
 from regimens.domain.monograph import Product, VialSize
 from regimens.domain.reasons import Refused
+from regimens.domain.rounding import VialRounding, leave_kept
 from tests.domain.factory import KIDNEY, LABEL, MONOGRAPH, PRODUCT, TABLE, monograph
 
 D = Decimal
@@ -255,3 +256,19 @@ def test_a_weight_of_nothing_cannot_be_compared(planned: str, latest: str) -> No
             planned_weight_kg=D(planned), latest_weight_kg=D(latest), percent=MONOGRAPH.limit("weight_change_percent")
         )
     assert refusal.value.field == ("planned_weight_kg" if D(planned) <= 0 else "latest_weight_kg")
+
+
+@pytest.mark.parametrize(
+    ("dose_mg", "exact_mg", "site_percent", "kept_percent"),
+    [
+        ("10000", "10500", "5", "5"),
+        ("10000", "10500", "2", "4.77"),
+        ("10000", "9750", "0", "2.57"),
+        ("10500", "10500", "5", "5"),
+    ],
+)
+def test_a_rounded_dose_keeps_leave_at_least_as_wide_as_it_used(
+    dose_mg: str, exact_mg: str, site_percent: str, kept_percent: str
+) -> None:
+    kept = leave_kept(dose_mg=D(dose_mg), rounded_from_mg=D(exact_mg), site_percent=D(site_percent))
+    assert kept == VialRounding(D(kept_percent))

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regimens.domain.changes import shift_window, window_timing
-from regimens.domain.dosing import VialRounding, calculate_dose, dose_for
+from regimens.domain.dosing import calculate_dose, dose_for
 from regimens.domain.infusion import plan_infusion
 from regimens.domain.intervals import Timing
 from regimens.domain.reasons import Refused
+from regimens.domain.rounding import VialRounding
 from regimens.domain.running import Segment, minute_of, replan, vial_turns
 from regimens.domain.schedule import TransplantAnchor, plan_windows
 from regimens.domain.status import DoseFacts, Status, status

@@ -28,6 +28,7 @@ from regimens.domain import (
     infusion,
     intervals,
     missed,
+    rounding,
     running,
     schedule,
     screening,
@@ -93,6 +94,10 @@ FUNCTIONS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
     "dosing.needs_recalculation": (
         dosing.needs_recalculation,
         {"planned_weight_kg": D(70), "latest_weight_kg": D(70), "percent": MONOGRAPH.limit("weight_change_percent")},
+    ),
+    "rounding.leave_kept": (
+        rounding.leave_kept,
+        {"dose_mg": D(10000), "rounded_from_mg": D(10500), "site_percent": D(5)},
     ),
     "exposure.rolling": (
         exposure.rolling,
@@ -192,6 +197,7 @@ WITHOUT = {
     "dosing": {"amount", "dose_limits"},
     "infusion": {"steps_for"},
     "missed": {"latest_day_keeping_next", "other_protocols"},
+    "rounding": {"to_whole_vials"},
     "running": {"vial_turns"},
     "status": {"overdue_from"},
     "transitions": {"decisions_from"},

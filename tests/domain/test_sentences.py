@@ -23,6 +23,7 @@ from regimens.domain import (
     infusion,
     intervals,
     missed,
+    rounding,
     running,
     schedule,
     screening,
@@ -57,7 +58,7 @@ def amount(
         weight_kg=D(kg),
         cap_mg_per_kg=D(cap),
         monograph=of,
-        rounding=dosing.VialRounding(D(percent)) if percent else None,
+        rounding=rounding.VialRounding(D(percent)) if percent else None,
         age_years=age,
     )
 
