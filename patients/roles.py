@@ -34,6 +34,8 @@ MAY: dict[str, frozenset[str]] = {
     "record_precaution": frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER}),
     "release_contraindication": frozenset({Role.PRESCRIBER}),
     "order": frozenset({Role.PRESCRIBER, Role.PHARMACIST, Role.NURSE}),
+    # The prescriber's own signature under an order that somebody else entered.
+    "sign_order": frozenset({Role.PRESCRIBER}),
     "build": frozenset({Role.PHARMACIST, Role.PRESCRIBER}),
     "verify": frozenset({Role.PHARMACIST}),
     "release_dose": frozenset({Role.PHARMACIST}),

@@ -215,7 +215,11 @@ def check_built_as_ordered(order: Order, protocol: Protocol, *, bases: Collectio
 
 @transaction.atomic
 def cosign_order(*, order: Order, by: Membership, at: datetime) -> Order:
-    """The prescriber's own signature under an order that somebody else entered. The view has checked the password."""
+    """The prescriber's own signature under an order that somebody else entered. The view has checked the password.
+
+    Refused: another role; another prescriber than the one named; signed already.
+    """
+    require(by, "sign_order")
     order = (
         Order.objects.select_for_update(of=("self",)).select_related("transplant__patient", "prescriber__user").get(pk=order.pk)
     )

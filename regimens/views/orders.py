@@ -90,6 +90,7 @@ def _may_withdraw(request: HttpRequest, order: Order | None) -> bool:
 def cosign(request: HttpRequest, order_id: int) -> HttpResponse:
     """The prescriber signs an order that another person entered, built or not."""
     order = order_for(request.membership, order_id)
+    require(request.membership, "sign_order" if request.method == "POST" else "read_charts")
     form = SignForm(request.POST) if request.method == "POST" else SignForm()
     refusal = None
     if request.method == "POST" and form.is_valid():
@@ -205,7 +206,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "to_build": orders_to_build(centre),
         "to_cosign": orders_to_cosign(centre, now),
         "limit": display.format_minutes(orders.COSIGN_WITHIN),
-        "may_sign": request.membership.role == Role.PRESCRIBER,
+        "may_sign": may(request.membership, "sign_order"),
         "as_of": display.format_clock(now, centre.time_zone),
     }
     return render(request, "regimens/orders.html", context)

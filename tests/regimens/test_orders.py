@@ -108,8 +108,10 @@ def test_by_telephone_it_is_read_back_and_waits_for_the_prescriber_alone() -> No
         place(team, transplant, by=team.nurse, mode="telephone")
     order = place(team, transplant, by=team.nurse, mode="telephone", is_read_back=True, is_signed=True)
     assert order.signed_at is None, "nobody signs for the prescriber"
-    with refused("not_your_order"):
+    with refused("role"):
         orders.cosign_order(order=order, by=team.builder, at=NOW)
+    with refused("not_your_order"):
+        orders.cosign_order(order=order, by=make_member("prescriber", centre=team.centre), at=NOW)
     assert orders.cosign_order(order=order, by=team.prescriber, at=NOW).signed_at == NOW
 
 
