@@ -196,7 +196,7 @@ def state(edges: tuple[datetime, datetime, datetime], facts: dict[str, Any], at:
     if held and held <= at and (not resumed or at < resumed):
         return "held"
     booked = facts.get("booked_for")
-    if booked and opens <= booked < closes and overdue != closes:
+    if booked and opens <= booked < closes and not facts.get("in_hours"):
         overdue = booked
     if at < opens:
         return "upcoming"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from patients import audit, when
 from patients.actions.common import allow, plain_refusals, short_text
@@ -15,6 +15,7 @@ from regimens.actions import planning
 from regimens.actions.charting import lock_dose
 from regimens.domain.units import wall_text
 from regimens.models import PlannedDose
+from regimens.models.status import in_hours_sql
 
 SOURCE = "Site policy: booking"
 
@@ -82,5 +83,5 @@ def unbooked(centre: Centre, at: datetime, warn_days: int | None = None) -> Q:
     if warn_days is None:
         warn_days = int(planning.published().to_domain().limit("booking_warn_days").value)
     today = when.local_day(at, centre.time_zone)
-    soon = Q(target_on__lte=today + timedelta(days=warn_days), closes_at__gt=at) & ~Q(overdue_at=F("closes_at"))
+    soon = Q(target_on__lte=today + timedelta(days=warn_days), closes_at__gt=at) & ~in_hours_sql()
     return Q(centre=centre, settled_at=None, booked_for=None) & soon

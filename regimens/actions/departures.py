@@ -250,11 +250,12 @@ def common_flags(
 def timing_flags(dose: PlannedDose, started_at: datetime, zone_name: str) -> set[str]:
     """ "early", "late" or "outside_window"; nothing on the target day, nor anywhere in a window that runs in hours."""
     # What is left of a stopped dose has no target of its own: any time until its day is over is on time.
-    in_hours = dose.overdue_at == dose.closes_at and (dose.protocol_dose.closes_after_hours is not None or dose.is_remainder)
     word = intervals.timing(
         started_at=started_at,
         opens_at=dose.opens_at,
-        target_at=dose.opens_at if in_hours else max(dose.opens_at, day_start(dose.target_on, zone(zone_name))),
+        target_at=dose.opens_at
+        if dose.in_hours or dose.is_remainder
+        else max(dose.opens_at, day_start(dose.target_on, zone(zone_name))),
         overdue_at=dose.overdue_at,
         closes_at=dose.closes_at,
     )

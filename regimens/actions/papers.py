@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from patients import audit, when
@@ -16,6 +16,7 @@ from patients.roles import Role
 from regimens.actions import planning
 from regimens.domain.clock import last_day, local_day
 from regimens.models import Authorization, Consent, Course, PlannedDose
+from regimens.models.status import in_hours_sql
 
 AUTHORIZATION = "Site policy: authorization and product"
 CONSENT = "Site policy: consent"
@@ -174,7 +175,7 @@ def not_green(centre: Centre, at: datetime, warn_days: int | None = None) -> Que
     )
     following = windows.filter(
         ~Exists(green),
-        ~Q(overdue_at=F("closes_at")),
+        ~in_hours_sql(),
         pk=OuterRef("next_dose"),
         target_on__lte=today + timedelta(days=warn_days),
     )

@@ -221,7 +221,7 @@ def _verification(dose: PlannedDose, zone: str) -> data.Verification | None:
 
 
 def _due(dose: PlannedDose, zone: str) -> str:
-    if dose.overdue_at == dose.closes_at:
+    if dose.in_hours:
         return f"until {wall_text(dose.closes_at, zone)}"
     opens_on, last_on = local_day(dose.opens_at, zone), last_day(dose.closes_at, zone)
     return f"{day_text(dose.target_on)}, window {day_text(opens_on)} to {day_text(last_on)}"

@@ -132,7 +132,9 @@ def doses_that_ask(course: Course, latest: WeightMeasurement | None) -> list[Pla
     """The doses still to be given whose weight has changed and that nobody signed to keep."""
     percent = course.monograph.to_domain().limit("weight_change_percent")
     kept = list(WeightKept.objects.filter(course=course).select_related("weight"))
-    waiting = course.doses.filter(settled_at=None, is_remainder=False).select_related("weight").order_by("number")
+    waiting = (
+        course.doses.filter(settled_at=None, is_remainder=False).select_related("weight", "protocol_dose").order_by("number")
+    )
     return [dose for dose in waiting if weight_has_changed(dose, latest, percent, kept)]
 
 
@@ -162,7 +164,7 @@ def board(centre: Centre, at: datetime) -> list[BoardLine]:
             closes_at__gt=at,
             course__patient__closed_at=None,
         )
-        .select_related("course__patient", "course__monograph", "weight")
+        .select_related("course__patient", "course__monograph", "protocol_dose", "weight")
         .order_by("closes_at", "pk")
     )
     doses = list(waiting)

@@ -39,14 +39,14 @@ class DoseFacts:
     """What is on record about one revision of a planned dose. Instants are UTC.
 
     ``is_partial``: the administration ended early and nobody accepted the part as the whole. ``is_disputed``: its record was
-    marked entered in error and not yet
-    settled. ``booked_for`` counts only inside the window. ``reopened_until`` is the end of a signed give-late decision.
-    ``held_at`` and ``resumed_at`` frame a hold.
+    marked entered in error and not yet settled. ``booked_for`` counts only inside the window, and never in one ``in_hours``.
+    ``reopened_until`` is the end of a signed give-late decision. ``held_at`` and ``resumed_at`` frame a hold.
     """
 
     opens_at: datetime
     overdue_at: datetime
     closes_at: datetime
+    in_hours: bool = False
     is_superseded: bool = False
     is_disputed: bool = False
     started_at: datetime | None = None
@@ -86,11 +86,10 @@ STARTABLE = frozenset({Status.DUE, Status.OVERDUE})
 
 def overdue_from(facts: DoseFacts) -> datetime:
     """When the dose becomes overdue (R-STAT-3): the booking where there is one inside the window, else the end of the target
-    day. A window
-    in hours never is.
+    day. In a window of hours it never is.
     """
     booked = facts.booked_for
-    if booked is None or facts.overdue_at == facts.closes_at or not facts.opens_at <= booked < facts.closes_at:
+    if booked is None or facts.in_hours or not facts.opens_at <= booked < facts.closes_at:
         return facts.overdue_at
     return booked
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint
@@ -165,6 +166,14 @@ class PlannedDose(models.Model):
 
     def __str__(self) -> str:
         return f"planned dose {self.pk}"
+
+    @property
+    def in_hours(self) -> bool:
+        """Whether this window is still the one its protocol counts in hours. A day of its own, once it is given late, is none;
+        nor is any window of whole days that ends with its target day. ``models.status.in_hours_sql`` is the same rule.
+        """
+        hours = self.protocol_dose.closes_after_hours
+        return hours is not None and self.closes_at - self.opens_at == timedelta(hours=hours)
 
 
 class SheetCopy(models.Model):

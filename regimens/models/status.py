@@ -6,9 +6,22 @@ A test walks both over every hour of a window and each edge, so neither can drif
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db.models import Case, CharField, DateTimeField, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Least
 from django.db.models.lookups import GreaterThan
 
@@ -31,6 +44,7 @@ def facts_of(dose: PlannedDose, administrations: Iterable[Administration] = (), 
         opens_at=dose.opens_at,
         overdue_at=dose.overdue_at,
         closes_at=dose.closes_at,
+        in_hours=dose.in_hours,
         is_superseded=dose.settled_as == "superseded",
         is_disputed=closed and struck is None,
         started_at=live.started_at if live else struck.started_at if struck else None,
@@ -71,6 +85,20 @@ def with_hold(doses: QuerySet[PlannedDose], at: datetime) -> QuerySet[PlannedDos
     return doses.annotate(held_at=Subquery(hold.values("held_at")[:1]), resumed_at=Subquery(hold.values("resumed_at")[:1]))
 
 
+# PlannedDose.in_hours in a statement written by hand, for the rows "d" of planned doses beside their protocol's rows "r".
+IN_HOURS_SQL = "coalesce(d.closes_at = d.opens_at + r.closes_after_hours * interval '1 hour', false)"
+
+
+def in_hours_sql() -> Q:
+    """``PlannedDose.in_hours`` for a query of planned doses."""
+    hours = ExpressionWrapper(
+        F("protocol_dose__closes_after_hours") * Value(timedelta(hours=1), output_field=DurationField()),
+        output_field=DurationField(),
+    )
+    closes_at = ExpressionWrapper(F("opens_at") + hours, output_field=DateTimeField())
+    return Q(protocol_dose__closes_after_hours__isnull=False, closes_at=closes_at)
+
+
 def open_status_sql(at: datetime) -> Case:
     """The status of doses nobody has settled yet, as SQL, made from the domain's own table of boundaries.
 
@@ -78,7 +106,7 @@ def open_status_sql(at: datetime) -> Case:
     """
     *timed, last = BOUNDARIES
     now = Value(at, output_field=DateTimeField())
-    is_booked = Q(booked_for__gte=F("opens_at"), booked_for__lt=F("closes_at")) & ~Q(overdue_at=F("closes_at"))
+    is_booked = Q(booked_for__gte=F("opens_at"), booked_for__lt=F("closes_at")) & ~in_hours_sql()
     overdue = Case(When(is_booked, then=F("booked_for")), default=F("overdue_at"))
     edges = {"opens_at": F("opens_at"), "overdue_at": overdue, "closes_at": F("closes_at")}
     passed = Q(held_at__lt=F("closes_at"), closes_at__lte=at) & (Q(resumed_at=None) | Q(closes_at__lte=F("resumed_at")))

@@ -256,7 +256,7 @@ def _planned(line: DoseLine, zone: str) -> timeline.Planned:
         opens_at=dose.opens_at,
         target_at=max(dose.opens_at, day_start(dose.target_on, ZoneInfo(zone))),
         closes_at=dose.closes_at,
-        in_hours=dose.overdue_at == dose.closes_at,
+        in_hours=dose.in_hours,
         booked_for=dose.booked_for if line.record.live is None else None,
     )
 

@@ -115,7 +115,7 @@ def dose_line(record: DoseRecord, by: Membership, now: datetime) -> DoseLine:
 
 
 def _shown(record: DoseRecord, status: Status) -> str:
-    in_hours = record.dose.overdue_at == record.dose.closes_at
+    in_hours = record.dose.in_hours
     if status == Status.DUE and in_hours:
         return "within_72_h"
     if status == Status.MISSED and in_hours:
@@ -169,7 +169,7 @@ def _acts(record: DoseRecord, status: Status, by: Membership, now: datetime) -> 
         add("Allow a shorter interval", "interval-release", dose.pk, may_lead=False)
     if status in STARTABLE and may(by, "not_given_today"):
         add("Not given", "not-given", dose.pk, may_lead=False)
-    if dose.overdue_at != dose.closes_at:  # a window in hours is neither booked nor moved
+    if not dose.in_hours:  # a window in hours is neither booked nor moved
         if may(by, "book"):
             add("Rebook" if dose.booked_for else "Book", "booking", dose.pk, may_lead=False)
         if status in WAITING and may(by, "build"):

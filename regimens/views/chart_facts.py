@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from patients import facts
 from patients.models import Patient, Precaution, Transplant, WeightMeasurement
@@ -31,6 +31,7 @@ from regimens.models import (
     OutsideDose,
     PlannedDose,
     Protocol,
+    ProtocolDose,
     Reaction,
     Release,
     RiskReview,
@@ -106,11 +107,11 @@ def read_chart(patient: Patient) -> ChartFacts:
             "transplants": Transplant.objects.filter(patient=patient).order_by("-number"),
             "courses": own_courses.order_by("-built_at"),
             "protocols": Protocol.objects.filter(Exists(own_courses.filter(protocol=OuterRef("pk")))),
+            "protocol_doses": ProtocolDose.objects.filter(
+                Exists(PlannedDose.objects.filter(protocol_dose=OuterRef("pk"), **of_courses))
+            ),
             "monographs": Monograph.objects.filter(Exists(own_courses.filter(monograph=OuterRef("pk")))),
-            "doses": PlannedDose.objects.filter(**of_courses)
-            .exclude(settled_as="superseded")
-            .annotate(row_code=F("protocol_dose__code"))
-            .order_by("number"),
+            "doses": PlannedDose.objects.filter(**of_courses).exclude(settled_as="superseded").order_by("number"),
             "records": Administration.objects.filter(patient=patient).order_by("-started_at"),
             "reactions": Reaction.objects.filter(administration__patient=patient, error_at=None),
             "weights": WeightMeasurement.objects.filter(patient=patient).order_by("-measured_at", "-pk"),
@@ -163,7 +164,8 @@ def read_chart(patient: Patient) -> ChartFacts:
 
 def _relate(patient: Patient, rows: dict[str, list[Any]]) -> None:
     """Give the rows the rows they point at, so that nothing is read twice."""
-    own = {name: {row.pk: row for row in rows[name]} for name in ("transplants", "protocols", "monographs", "courses", "doses")}
+    named = ("transplants", "protocols", "protocol_doses", "monographs", "courses", "doses")
+    own = {name: {row.pk: row for row in rows[name]} for name in named}
     weights = {row.pk: row for row in rows["weights"]}
     for course in rows["courses"]:
         course.patient = patient
@@ -172,6 +174,7 @@ def _relate(patient: Patient, rows: dict[str, list[Any]]) -> None:
         course.monograph = own["monographs"][course.monograph_id]
     for dose in rows["doses"]:
         dose.course, dose.weight = own["courses"][dose.course_id], weights[dose.weight_id]
+        dose.protocol_dose = own["protocol_doses"][dose.protocol_dose_id]
     for row in rows["kept"]:
         row.weight = weights[row.weight_id]
     for row in rows["records"]:

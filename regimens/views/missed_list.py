@@ -71,7 +71,7 @@ def _state(dose: Any) -> str:
     is_passed = dose.held_at is not None and (dose.resumed_at is None or dose.closes_at <= dose.resumed_at)
     if is_passed and dose.held_at < dose.closes_at:
         return "passed_on_hold"
-    return "missed" if dose.protocol_dose.closes_after_hours is None else "outside_72_h"
+    return "outside_72_h" if dose.in_hours else "missed"
 
 
 def _needs_since(dose: PlannedDose) -> datetime:

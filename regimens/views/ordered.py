@@ -40,13 +40,13 @@ class Ordered:
 
 
 def beside(order: Order, course: Course, doses: Sequence[PlannedDose], *, zone: str, now: datetime) -> Ordered:
-    """An order beside what was built from it; ``doses`` are the live ones, each with its ``row_code``."""
+    """An order beside what was built from it; ``doses`` are the live ones."""
     value = course.monograph.to_domain()
     titles = {row.code: row.title.partition(",")[0] for row in value.protocol(course.protocol.code).doses}
     wanted = {code: Decimal(str(mg)) for code, mg in order.ordered_rows}
     built: dict[str, set[Decimal]] = {}
     for dose in doses:
-        built.setdefault(dose.row_code, set()).add(dose.mg_per_kg)  # annotated
+        built.setdefault(dose.protocol_dose.code, set()).add(dose.mg_per_kg)
     ordered_title = next((p.title for p in value.protocols if p.code == order.protocol_code), order.protocol_code)
     lines = [Compared("Protocol", ordered_title, course.protocol.title, order.protocol_code != course.protocol.code)]
     lines += [

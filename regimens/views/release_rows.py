@@ -220,7 +220,7 @@ def _authorization(dose: PlannedDose, around: Around, zone: str) -> Row:
 def _booking(dose: PlannedDose, now: datetime, zone: str) -> Row:
     link = (("Booking", reverse("booking", args=[dose.pk])),)
     if dose.booked_for is None:
-        see = "" if dose.overdue_at == dose.closes_at else "The patient is not booked."  # a window in hours is given at once
+        see = "" if dose.in_hours else "The patient is not booked."  # a window in hours is given at once
         return Row("Booking", ("None",), None, see, link, is_none=True)
     lines = (f"{display.format_instant(dose.booked_for, zone)}, {dose.booked_place}",)
     late = dose.booked_for > now and releases.expected_start(dose, now) != dose.booked_for

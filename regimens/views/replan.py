@@ -250,7 +250,7 @@ def move(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
         "target": display.format_weekday_day(dose.target_on),
         "window": window_text(dose, zone),
         "booked": display.format_instant(dose.booked_for, zone) if dose.booked_for else "",
-        "in_hours": dose.overdue_at == dose.closes_at and dose.protocol_dose.closes_after_hours is not None,
+        "in_hours": dose.in_hours,
         "form": form if offered else None,
         "refused": [(display.format_weekday_day(day.on), day.refusal) for day in days if day.refusal],
         "refusal": refusal,

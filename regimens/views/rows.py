@@ -10,6 +10,7 @@ from regimens.domain.clock import last_day, local_day
 from regimens.domain.course import CourseRow
 from regimens.domain.infusion import InfusionPlan
 from regimens.domain.reasons import Step
+from regimens.domain.schedule import Window
 from regimens.models import PlannedDose
 from regimens.templatetags import display
 
@@ -63,9 +64,9 @@ def short_title(title: str) -> str:
     return title.partition(",")[0]
 
 
-def window_text(dose, zone: str) -> str:
-    """When a dose may be given: "until 23-Nov-2026 18:10" for the 72 hours, else its first and last day."""
-    if dose.overdue_at == dose.closes_at:
+def window_text(dose: PlannedDose | Window, zone: str) -> str:
+    """When a dose may be given: "until 23-Nov-2026 18:10" for one in hours, else its first and last day."""
+    if dose.in_hours:
         return f"until {display.format_instant(dose.closes_at, zone)}"
     opens_on, last_on = local_day(dose.opens_at, zone), last_day(dose.closes_at, zone)
     return display.format_span(opens_on, last_on) if opens_on != last_on else f"{display.format_day(opens_on)} only"

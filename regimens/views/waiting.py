@@ -16,6 +16,7 @@ from django.urls import reverse
 from patients.models import Membership
 from patients.names import Known
 from patients.roles import Role
+from regimens.models.status import IN_HOURS_SQL
 from regimens.templatetags import display
 
 SHOWN = 10
@@ -49,15 +50,16 @@ KINDS = (
 )
 
 # Each part is a number of its own rows only: what is open, bounded by an index of open rows and by its LIMIT.
-WAITING_SQL = """
+WAITING_SQL = f"""
 WITH policy AS (
     SELECT coalesce(max(l.value) FILTER (WHERE l.code = 'booking_warn_days'), 0)::int AS booking_days,
            coalesce(max(l.value) FILTER (WHERE l.code = 'authorization_warn_days'), 0)::int AS papers_days
     FROM regimens_limit l JOIN regimens_monograph m ON m.id = l.monograph_id AND m.state = 'published'
     WHERE l.code IN ('booking_warn_days', 'authorization_warn_days')
 ), soon AS MATERIALIZED (
-    SELECT d.id, d.course_id, d.number, d.title, d.target_on, d.booked_for, d.opens_at, d.overdue_at, d.closes_at
-    FROM regimens_planneddose d
+    SELECT d.id, d.course_id, d.number, d.title, d.target_on, d.booked_for, d.opens_at, d.closes_at,
+           {IN_HOURS_SQL} AS in_hours
+    FROM regimens_planneddose d JOIN regimens_protocoldose r ON r.id = d.protocol_dose_id
     WHERE d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at > %(now)s
       AND d.closes_at < %(now)s + make_interval(days => (SELECT greatest(booking_days, papers_days) + 30 FROM policy))
       AND NOT EXISTS (SELECT FROM regimens_hold h WHERE h.course_id = d.course_id AND h.resumed_at IS NULL)
@@ -103,7 +105,7 @@ UNION ALL
 UNION ALL
   (SELECT 'unbooked', d.id::text, c.patient_id, d.closes_at, d.target_on, d.title
    FROM soon d JOIN policy ON d.target_on <= %(today)s + booking_days JOIN regimens_course c ON c.id = d.course_id
-   WHERE d.booked_for IS NULL AND d.overdue_at < d.closes_at ORDER BY d.target_on LIMIT 11)
+   WHERE d.booked_for IS NULL AND NOT d.in_hours ORDER BY d.target_on LIMIT 11)
 UNION ALL
   (SELECT 'papers', c.id::text, c.patient_id, d.closes_at, d.target_on,
           CASE WHEN a.state IS NULL THEN 'Nothing recorded'
@@ -116,7 +118,7 @@ UNION ALL
    JOIN policy ON d.target_on <= %(today)s + papers_days
    JOIN regimens_course c ON c.id = d.course_id
    LEFT JOIN regimens_authorization a ON a.course_id = c.id AND a.superseded_at IS NULL
-   WHERE d.overdue_at < d.closes_at AND NOT coalesce(
+   WHERE NOT d.in_hours AND NOT coalesce(
      (a.state = 'not_needed' OR a.state = 'approved' AND a.approved_until >= d.target_on)
      AND a.vials_for_on >= (d.opens_at AT TIME ZONE %(zone)s)::date AND a.vials_for_on < (d.closes_at AT TIME ZONE %(zone)s)::date,
      false)
@@ -130,7 +132,7 @@ SELECT f.kind, f.pk, f.at, f.due_on, f.what, p.family_name, p.given_name, p.birt
 FROM found f JOIN patients_patient p ON p.id = f.patient_id
 WHERE p.centre_id = %(centre)s AND (p.closed_at IS NULL OR f.kind = 'infusing')
 ORDER BY f.due_on NULLS FIRST, f.at, f.pk
-"""
+"""  # noqa: S608 (put together from a constant)
 LIMITS = {"infusing": 50, "verify": 50}
 
 

@@ -24,7 +24,7 @@ from patients.names import Known, mistakable
 from patients.roles import may
 from regimens.domain.clock import last_day
 from regimens.models import HoldReason, PlannedDose, Release
-from regimens.models.status import open_status_sql, with_hold
+from regimens.models.status import IN_HOURS_SQL, in_hours_sql, open_status_sql, with_hold
 from regimens.templatetags import display
 from regimens.views import waiting
 from regimens.views.frame import local_day
@@ -116,6 +116,7 @@ def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] 
         with_hold(PlannedDose.objects.filter(pk__in=page), now)
         .annotate(
             status=open_status_sql(now),
+            is_in_hours=in_hours_sql(),
             released=Exists(Release.objects.filter(dose=OuterRef("pk"), withdrawn_at=None)),
         )
         .order_by("closes_at", "pk")
@@ -127,7 +128,7 @@ def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] 
             "dose_mg",
             "target_on",
             "opens_at",
-            "overdue_at",
+            "is_in_hours",
             "closes_at",
             "verified_at",
             "booked_for",
@@ -164,13 +165,14 @@ def _position(mark: str) -> tuple[datetime, uuid.UUID] | None:
 
 
 # The same rule as open_status_sql, once for a whole page: a test compares both over every state of a dose.
-COUNTS_SQL = """
+COUNTS_SQL = f"""
 WITH open AS (
-    SELECT d.opens_at, d.overdue_at, d.closes_at, d.target_on, d.course_id,
-           CASE WHEN d.booked_for >= d.opens_at AND d.booked_for < d.closes_at AND d.overdue_at < d.closes_at
+    SELECT d.opens_at, d.overdue_at, d.closes_at, d.target_on, d.course_id, {IN_HOURS_SQL} AS in_hours,
+           CASE WHEN d.booked_for >= d.opens_at AND d.booked_for < d.closes_at AND NOT {IN_HOURS_SQL}
                 THEN d.booked_for ELSE d.overdue_at END AS overdue_from,
            p.name_key, p.birth_on, p.mrn
     FROM regimens_planneddose d
+    JOIN regimens_protocoldose r ON r.id = d.protocol_dose_id
     JOIN regimens_course c ON c.id = d.course_id
     JOIN patients_patient p ON p.id = c.patient_id AND p.closed_at IS NULL
     WHERE d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(horizon)s AND d.opens_at < %(ahead)s
@@ -180,7 +182,7 @@ WITH open AS (
         WHEN h.held_at < closes_at AND closes_at <= %(now)s AND (h.resumed_at IS NULL OR closes_at <= h.resumed_at) THEN 'missed'
         WHEN h.held_at <= %(now)s AND closes_at > %(now)s AND (h.resumed_at IS NULL OR h.resumed_at > %(now)s) THEN 'held'
         WHEN opens_at > %(now)s THEN 'next'
-        WHEN overdue_from > %(now)s AND overdue_at = closes_at THEN 'initial'
+        WHEN overdue_from > %(now)s AND in_hours THEN 'initial'
         WHEN overdue_from > %(now)s AND target_on = %(today)s THEN 'target'
         WHEN overdue_from > %(now)s THEN 'due'
         WHEN closes_at > %(now)s THEN 'overdue'
@@ -197,7 +199,7 @@ SELECT count(*) FILTER (WHERE code = 'missed'), count(*) FILTER (WHERE code = 'i
        count(*) FILTER (WHERE code = 'held'),
        string_agg(concat_ws(E'\\x1f', name_key, birth_on, mrn), E'\\x1e')
 FROM told
-"""
+"""  # noqa: S608 (put together from a constant)
 
 
 def counts_of(centre: Centre, now: datetime) -> tuple[dict[str, int], set[Known]]:
@@ -237,7 +239,7 @@ def group_of(dose: dict, today: date) -> str:
         return str(dose["status"])
     if dose["status"] == "upcoming":
         return "next"
-    if dose["overdue_at"] == dose["closes_at"]:
+    if dose["is_in_hours"]:
         return "initial"
     return "target" if dose["target_on"] == today else "due"
 

@@ -82,6 +82,7 @@ def facts(rng: random.Random, edges: tuple[datetime, datetime, datetime]) -> dic
         return opens + (closes - opens) * rng.randrange(-3, 14) / 10
 
     kinds: dict[str, Any] = {
+        "in_hours": True,
         "is_superseded": True,
         "is_disputed": True,
         "is_cancelled": True,

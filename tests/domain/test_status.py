@@ -82,14 +82,15 @@ def test_the_tables_name_every_state_once() -> None:
 
 
 def test_a_booking_counts_only_inside_the_window_of_days() -> None:
-    def booked(at: datetime, overdue: datetime = OVERDUE) -> datetime:
-        return overdue_from(DoseFacts(OPENS, overdue, CLOSES, booked_for=at))
+    def booked(at: datetime, overdue: datetime = OVERDUE, in_hours: bool = False) -> datetime:
+        return overdue_from(DoseFacts(OPENS, overdue, CLOSES, booked_for=at, in_hours=in_hours))
 
     assert booked(OPENS) == OPENS
     assert booked(CLOSES - HOUR) == CLOSES - HOUR
     assert booked(CLOSES) == OVERDUE
     assert booked(OPENS - HOUR) == OVERDUE
-    assert booked(OPENS + HOUR, CLOSES) == CLOSES
+    assert booked(OPENS + HOUR, CLOSES) == OPENS + HOUR, "a window that ends with its target day is one of days"
+    assert booked(OPENS + HOUR, CLOSES, in_hours=True) == CLOSES
     assert overdue_from(PLAIN) == OVERDUE
 
 

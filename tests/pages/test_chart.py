@@ -116,6 +116,15 @@ def test_a_window_in_hours_is_neither_booked_nor_moved(client: Client, ward: War
     assert acts(page, 1) == ["Release", "Log infusion"]
 
 
+def test_a_dose_given_late_on_one_day_is_booked_like_any_other(client: Client, ward: Ward, now) -> None:
+    course = course_of(ward, now, verified=False)
+    begins, ends = now - timedelta(hours=1), now + timedelta(hours=20)
+    PlannedDose.objects.filter(course=course, number=2).update(opens_at=begins, overdue_at=ends, closes_at=ends)
+    page = chart(client, ward.nurse, course)
+    assert "left" not in row_of(page, 2) and "Due" in row_of(page, 2)
+    assert "Book" in acts(page, 2)
+
+
 def release(dose: PlannedDose, ward: Ward, at) -> Release:
     return Release.objects.create(
         dose=dose,

@@ -162,6 +162,17 @@ def test_a_window_that_closed_on_hold_stands_among_the_missed_with_its_own_word(
     assert f"/doses/{course.doses.get(number=1).pk}/decide/" in page
 
 
+def test_a_day_of_its_own_is_no_window_in_hours(client: Client, team: Team) -> None:
+    at = timezone.now() - timedelta(days=11)
+    course = make_course(team, make_recipient(team, at=at, reperfusion_at=at), at=at)
+    begins = timezone.now() - timedelta(hours=1)
+    ends = begins + timedelta(hours=20)
+    rows = PlannedDose.objects.filter(pk=course.doses.get(number=2).pk)
+    rows.update(opens_at=begins, overdue_at=ends, closes_at=ends, target_on=local_day(begins, NEW_YORK))
+    assert "Time running" not in groups_of(client, team)
+    assert waiting_of(client, team.verifier)["No booking, and the target day is near"] == "1"
+
+
 def book(dose: PlannedDose, at) -> None:
     PlannedDose.objects.filter(pk=dose.pk).update(booked_for=at, booked_place="Clinic")
 

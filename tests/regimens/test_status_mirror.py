@@ -8,7 +8,7 @@ import pytest
 from django.db.models import F
 
 from regimens.models import Course, Hold, PlannedDose
-from regimens.models.status import open_status_sql, status_of, with_hold
+from regimens.models.status import in_hours_sql, open_status_sql, status_of, with_hold
 from tests.factories import make_centre, make_member
 from tests.regimens.courses import Team, make_course, make_recipient
 
@@ -84,3 +84,28 @@ def test_the_initial_dose_is_due_for_72_hours_and_never_overdue() -> None:
     assert dose.closes_at == at + timedelta(hours=72)
     assert not PlannedDose.objects.filter(pk=dose.pk, overdue_at__lt=F("closes_at")).exists()
     assert [status_of(dose, at + timedelta(hours=h)).value for h in (0, 71, 72)] == ["due", "due", "missed"]
+
+
+def on_one_day(dose: PlannedDose, at: datetime, **changes) -> PlannedDose:
+    """The dose as one that is given late, or moved to the last day of its window: its target day is all that is left."""
+    rows = PlannedDose.objects.filter(pk=dose.pk)
+    rows.update(opens_at=at, overdue_at=at + 24 * HOUR, closes_at=at + 24 * HOUR, target_on=at.date(), **changes)
+    return rows.select_related("protocol_dose").get()
+
+
+def test_only_the_protocols_own_hours_are_a_window_in_hours() -> None:
+    team = team_in("America/New_York")
+    at = datetime(2026, 10, 29, 4, 0, tzinfo=UTC)
+    course = make_course(team, make_recipient(team, at=at, reperfusion_at=at), at=at)
+    first, second, third = course.doses.select_related("protocol_dose").order_by("number")[:3]
+    assert [dose.in_hours for dose in (first, second, third)] == [True, False, False]
+    late, second = on_one_day(first, at + 120 * HOUR), on_one_day(second, second.opens_at)
+    assert not late.in_hours, "the first dose on a day of its own, after its 72 hours"
+    assert not second.in_hours
+    by_sql = dict(course.doses.annotate(in_hours_by_sql=in_hours_sql()).values_list("number", "in_hours_by_sql"))
+    assert not any(by_sql.values())
+    book(second, second.opens_at + 3 * HOUR)
+    for hours, word in ((2, "due"), (3, "overdue"), (24, "missed")):
+        moment = second.opens_at + hours * HOUR
+        rows = with_hold(PlannedDose.objects.filter(pk=second.pk), moment)
+        assert rows.annotate(word=open_status_sql(moment)).get().word == status_of(second, moment).value == word
