@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
+from difflib import SequenceMatcher
 from enum import Enum
 from typing import Any
 
@@ -23,6 +25,20 @@ class Difference:
     where: str
     before: str
     after: str
+
+
+Pieces = tuple[tuple[str, bool], ...]  # text, and whether it is one that differs
+
+
+def side_by_side(difference: Difference) -> tuple[Pieces, Pieces]:
+    """Both values in pieces, the words that differ marked; a value that stands alone is marked whole."""
+    old, new = (re.findall(r"\s+|\S+", text) for text in (difference.before, difference.after))
+    before: list[tuple[str, bool]] = []
+    after: list[tuple[str, bool]] = []
+    for kind, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        before += [("".join(old[a:b]), kind != "equal")] if b > a else []
+        after += [("".join(new[c:d]), kind != "equal")] if d > c else []
+    return tuple(before), tuple(after)
 
 
 def differences(before: Monograph, after: Monograph) -> list[Difference]:

@@ -14,6 +14,7 @@ from django.db.models import PROTECT, CheckConstraint, F, Q, UniqueConstraint
 
 from patients.models import Membership
 from regimens.domain import monograph as domain
+from regimens.models.together import read_together
 
 
 class SourceKind(models.TextChoices):
@@ -76,7 +77,7 @@ class Monograph(models.Model):
     def to_domain(self) -> domain.Monograph:
         """This version as the plain value the rules compute from. Published versions are built once per process."""
         if self.state in (self.State.PUBLISHED, self.State.RETIRED):
-            return _published_value(self.pk)
+            return _published_value(self.pk, self.checksum)
         return _build_value(self)
 
 
@@ -325,11 +326,29 @@ class ReasonCode(models.Model):
 
 
 def _build_value(monograph: Monograph) -> domain.Monograph:
-    product = monograph.product
+    """Every row of a version, in one statement."""
+    own = {"monograph": monograph}
+    rows = read_together(
+        {
+            "product": Product.objects.filter(**own),
+            "vials": VialSize.objects.filter(product__monograph=monograph).order_by("position"),
+            "protocols": Protocol.objects.filter(**own).order_by("position"),
+            "doses": ProtocolDose.objects.filter(protocol__monograph=monograph).order_by("position"),
+            "rate_tables": RateTable.objects.filter(**own).order_by("position"),
+            "steps": RateStep.objects.filter(table__monograph=monograph).order_by("position"),
+            "limits": Limit.objects.filter(**own).order_by("position"),
+            "sections": Section.objects.filter(**own).order_by("position"),
+            "questions": Question.objects.filter(**own).order_by("position"),
+            "reactions": ReactionTerm.objects.filter(**own).order_by("position"),
+            "statements": Statement.objects.filter(**own).order_by("position"),
+            "reasons": ReasonCode.objects.filter(**own).order_by("position"),
+        }
+    )
+    (product,) = rows["product"]
     return domain.Monograph(
         title=monograph.title,
         what_changed=monograph.what_changed,
-        product=_value(domain.Product, product, vials=tuple(_value(domain.VialSize, v) for v in product.vials.all())),
+        product=_value(domain.Product, product, vials=tuple(_value(domain.VialSize, v) for v in rows["vials"])),
         protocols=tuple(
             _value(
                 domain.Protocol,
@@ -343,21 +362,22 @@ def _build_value(monograph: Monograph) -> domain.Monograph:
                         d,
                         window_source=domain.Source(domain.SourceKind(d.window_source_kind), d.window_source_ref),
                     )
-                    for d in p.doses.all()
+                    for d in rows["doses"]
+                    if d.protocol_id == p.pk
                 ),
             )
-            for p in monograph.protocols.prefetch_related("doses")
+            for p in rows["protocols"]
         ),
         rate_tables=tuple(
-            _value(domain.RateTable, t, steps=tuple(_value(domain.RateStep, s) for s in t.steps.all()))
-            for t in monograph.rate_tables.prefetch_related("steps")
+            _value(domain.RateTable, t, steps=tuple(_value(domain.RateStep, s) for s in rows["steps"] if s.table_id == t.pk))
+            for t in rows["rate_tables"]
         ),
-        limits=tuple(_value(domain.Limit, row) for row in monograph.limits.all()),
-        sections=tuple(_value(domain.Section, row) for row in monograph.sections.all()),
-        questions=tuple(_value(domain.Question, row) for row in monograph.questions.all()),
-        reactions=tuple(_value(domain.ReactionTerm, row) for row in monograph.reactions.all()),
-        statements=tuple(_value(domain.Statement, row) for row in monograph.statements.all()),
-        reasons=tuple(_value(domain.ReasonCode, row) for row in monograph.reasons.all()),
+        limits=tuple(_value(domain.Limit, row) for row in rows["limits"]),
+        sections=tuple(_value(domain.Section, row) for row in rows["sections"]),
+        questions=tuple(_value(domain.Question, row) for row in rows["questions"]),
+        reactions=tuple(_value(domain.ReactionTerm, row) for row in rows["reactions"]),
+        statements=tuple(_value(domain.Statement, row) for row in rows["statements"]),
+        reasons=tuple(_value(domain.ReasonCode, row) for row in rows["reasons"]),
     )
 
 
@@ -372,5 +392,6 @@ def _value(cls: Any, row: models.Model, **given: Any) -> Any:
 
 
 @lru_cache(maxsize=32)
-def _published_value(pk: int) -> domain.Monograph:
+def _published_value(pk: int, checksum: str) -> domain.Monograph:
+    """By its checksum as well: another database of this process may hold other words under the same number."""
     return _build_value(Monograph.objects.get(pk=pk))

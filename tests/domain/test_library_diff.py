@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from regimens.domain.library_diff import Difference, differences
+from regimens.domain.library_diff import Difference, differences, side_by_side
 from regimens.domain.library_file import parse
 from regimens.domain.monograph import Intent, Monograph, Question, Source, SourceKind
 from regimens.domain.reasons import source_text
@@ -99,3 +99,14 @@ def test_a_whole_new_protocol_is_one_line_with_everything_in_it() -> None:
     assert (added.where, added.before) == ("protocols › kidney short", "")
     for words in ("code kidney_short", "anchor transplant", "off label no", "cap mg per kg 150", "mg per kg 150", "repeats no"):
         assert words in added.after
+
+
+def test_the_words_that_differ_are_marked_on_both_sides() -> None:
+    before, after = side_by_side(Difference("text", "Keep at 2 to 8 °C.", "Keep cold at 2 to 25 °C."))
+    assert before == (("Keep", False), (" at 2 to ", False), ("8", True), (" °C.", False))
+    assert after == (("Keep", False), (" cold", True), (" at 2 to ", False), ("25", True), (" °C.", False))
+
+
+def test_a_value_that_stands_alone_is_marked_whole() -> None:
+    assert side_by_side(Difference("text", "", "New words")) == ((), (("New words", True),))
+    assert side_by_side(Difference("text", "Old", "")) == ((("Old", True),), ())

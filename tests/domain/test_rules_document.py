@@ -7,6 +7,8 @@ import csv
 import re
 from pathlib import Path
 
+from regimens.library import WORKED_CASES
+
 ROOT = Path(__file__).parents[2]
 DOMAIN = ROOT / "regimens" / "domain"
 TESTS = Path(__file__).parent
@@ -44,9 +46,14 @@ def functions() -> dict[str, str]:
     return found
 
 
+def case_files() -> list[Path]:
+    """Golden files of the tests, and the worked cases that are shipped."""
+    return [*sorted((TESTS / "golden").glob("*.csv")), *WORKED_CASES]
+
+
 def cases() -> set[str]:
     names = set()
-    for path in (TESTS / "golden").glob("*.csv"):
+    for path in case_files():
         with path.open(newline="", encoding="utf-8") as file:
             names |= {row["case_id"] for row in csv.DictReader(file) if "case_id" in row}
     for path in TESTS.glob("test_*.py"):
@@ -81,7 +88,7 @@ def test_every_rule_is_shown_by_a_case_that_exists() -> None:
 
 def test_no_case_has_two_meanings() -> None:
     seen: dict[str, str] = {}
-    for path in sorted((TESTS / "golden").glob("*.csv")):
+    for path in case_files():
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 if "case_id" in row:

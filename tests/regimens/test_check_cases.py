@@ -17,13 +17,12 @@ from django.core.management import CommandError, call_command
 from regimens.domain.case_file import EXPECTED, Kind, read_cases
 from regimens.domain.cases import check, tally
 from regimens.domain.library_file import parse
-from regimens.library import SHIPPED
+from regimens.library import SHIPPED, WORKED_CASES
 from regimens.models.library import Monograph
 
 SHIPPED_VALUE = parse(SHIPPED.read_text("utf-8"))
 ROOT = Path(__file__).parent.parent.parent
-GOLDEN = ROOT / "tests" / "domain" / "golden"
-DOSES, SCHEDULES = GOLDEN / "dose_cases.csv", GOLDEN / "schedule_cases.csv"
+DOSES, SCHEDULES = WORKED_CASES
 DOSE_HEADER = "case_id,organ,visit,weight_kg,rate_table,dose_mg,pump_increment_ml_per_h,pump_rates_ml_per_h"
 DAYS = "D1,D2,D7,D14,D21"
 SCHEDULE_HEADER = f"case_id,organ,transplant_at,timezone,first_given_on,initial_closes_at,W0,W2,W16,{DAYS}"
