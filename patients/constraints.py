@@ -134,6 +134,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "weight_is_kept_once_per_course": ("Somebody signed this already.", ""),
     "kept_weight_has_a_reason": ("Say why the doses stay, in at least 10 characters.", "reason"),
     "regimens_intervalrelease_dose_id_key": ("The interval of this dose is released already.", ""),
+    "hold_is_ordered_or_follows_a_reaction": ("Name the prescriber who ordered the hold.", "ordered_by"),
+    "one_live_decision_per_dose": (f"Somebody decided about this dose meanwhile. {OPEN_AGAIN}", ""),
     "released_interval_has_a_reason": ("Say why the interval may be shorter, in at least 10 characters.", "reason"),
     "not_given_reason_is_known": ("Choose the reason from the list.", "reason_code"),
     "other_not_given_reason_has_words": ("This reason needs words.", "reason"),

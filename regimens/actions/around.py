@@ -6,7 +6,7 @@ Reads, writes nothing. What is asked of these rows is said in ``findings``, ``pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet, Value
@@ -66,20 +66,6 @@ class Around:
         """When immune globulin was started, here or elsewhere, as far as it is on record; in order."""
         return sorted([record.started_at for record in chart.counted()] + [row.given_at for row in self.outside])
 
-    def previous_start(self, chart: Chart) -> datetime | None:
-        """From when the minimum interval counts: the last CMV immune globulin, here or elsewhere.
-
-        Of a dose elsewhere whose hour nobody knows, the end of its day counts. One that a prescriber put beside the initial dose
-        ("give the initial dose as well") holds nothing up.
-        """
-        here = [record.started_at for record in chart.counted()]
-        elsewhere = [
-            row.given_at if row.is_time_known else row.given_at + timedelta(days=1)
-            for row in self.outside
-            if row.product == OutsideDose.Product.CMV_IG and row.decision != "give_initial"
-        ]
-        return max([*here, *elsewhere], default=None)
-
     def check_weight(self, dose: PlannedDose, at: datetime) -> None:
         """Refused ("weight_changed") as in ``weighing``."""
         latest = next(iter(self.latest_weights), None)
@@ -119,6 +105,7 @@ def read_around(chart: Chart, dose: PlannedDose) -> Around:
             "intervals": _named(IntervalRelease.objects.filter(dose=dose.pk), "released_by"),
         }
     )
+    chart.elsewhere = [row for row in rows["outside"] if row.product == OutsideDose.Product.CMV_IG]  # read once for both
     weights = {weight.pk: weight for weight in rows["weights"]}
     for row in rows["kept"]:
         row.weight = weights[row.weight_id]

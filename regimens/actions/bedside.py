@@ -16,21 +16,24 @@ from regimens.actions.charting import (
     REASON_LENGTH,
     TIME_RULES,
     VITALS_RULE,
-    RateFacts,
-    ReactionFacts,
-    VialFacts,
-    VitalsFacts,
     check_lots,
     check_partial,
     clock,
     elapsed_hours,
     local_day,
     not_in_future,
+    to_minute,
+)
+from regimens.actions.holds import hold_after_reaction, lock_open_courses
+from regimens.actions.parts import (
+    RateFacts,
+    ReactionFacts,
+    VialFacts,
+    VitalsFacts,
     save_rates,
     save_reactions,
     save_vials,
     save_vitals,
-    to_minute,
 )
 from regimens.actions.standing import last_running_rate, needs_vitals, plan_for, planned_rate
 from regimens.domain.monograph import Monograph as MonographValue
@@ -183,8 +186,9 @@ def record_vitals(
 def record_reaction(
     *, record: Administration, facts: ReactionFacts, by: Membership, at: datetime, version: int | None = None
 ) -> Reaction:
-    """A reaction during the infusion, or for 30 days after it (workflow W2.9)."""
+    """A reaction during the infusion, or for 30 days after it (workflow W2.9). A serious one holds the patient's courses."""
     require(by, "record_reaction")
+    courses = lock_open_courses(record.patient) if facts.is_serious else []
     locked = lock_record(record, version, at)
     days = value_for(locked).limit("late_reaction_days")
     if locked.ended_at and facts.onset_at > locked.ended_at + elapsed_hours(days.value * 24):
@@ -203,6 +207,7 @@ def record_reaction(
         serious=facts.is_serious,
     )
     row = save_reactions(locked, [facts], by, at)[0]
+    hold_after_reaction(courses, row.term, by=by, at=at)
     _touch(locked)
     return row
 

@@ -6,10 +6,10 @@ Checks the facts themselves (in the future, impossible); what departs from the p
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -19,20 +19,16 @@ from patients.identity import identity_matches
 from patients.models import Centre, Membership, Patient
 from patients.refusal import Refusal
 from patients.roles import Role
-from regimens.domain.monograph import Monograph as MonographValue
+from regimens.actions.previous import OF_DOSE, Previous, last_start
 from regimens.domain.units import day_text, with_unit
 from regimens.models import (
     Administration,
     Course,
     Hold,
-    Lot,
-    Moment,
+    OutsideDose,
     PlannedDose,
-    RateChange,
     Reaction,
     Release,
-    VialUse,
-    VitalSigns,
 )
 
 REASON_LENGTH = 10
@@ -43,51 +39,7 @@ GIVERS = frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER})
 ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class VialFacts:
-    """What was used of one lot: mL infused and mL thrown away, from one vial or several."""
-
-    lot_number: str
-    expires_on: date
-    given_ml: Decimal
-    wasted_ml: Decimal = ZERO
-
-
-@dataclass(frozen=True, slots=True)
-class VitalsFacts:
-    """One set of vital signs, or why it was not taken."""
-
-    taken_at: datetime
-    moment: str
-    systolic_mmhg: int | None = None
-    diastolic_mmhg: int | None = None
-    heart_rate_per_min: int | None = None
-    temperature_c: Decimal | None = None
-    spo2_percent: int | None = None
-    not_taken_reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReactionFacts:
-    """One reaction, by the monograph's term or in free words."""
-
-    onset_at: datetime
-    term: str
-    is_serious: bool
-    action_taken: str
-    outcome: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RateFacts:
-    """The pump set to this rate at this instant; 0 is a pause."""
-
-    set_at: datetime
-    rate_ml_per_h: Decimal
-    reason: str = ""
-
-
-@dataclass(slots=True)
+@dataclass
 class Chart:
     """One patient's chart while an action holds it: nobody else records or decides for this patient meanwhile."""
 
@@ -101,13 +53,22 @@ class Chart:
     def centre(self) -> Centre:
         return self.patient.centre
 
+    @cached_property
+    def elsewhere(self) -> list[OutsideDose]:
+        """CMV-IGIV given elsewhere, oldest first; read when it is first asked for."""
+        return list(given_elsewhere(self.patient))
+
     def live_record(self, dose: PlannedDose) -> Administration | None:
         """The record of a dose that is not entered in error."""
         return next((r for r in self.records if r.dose_id == dose.pk and not r.error_at), None)
 
     def counted(self) -> list[Administration]:
         """Records that count as given until two people have said otherwise: live ones, and disputed ones (W1.5)."""
-        return [r for r in self.records if not r.error_at or (r.dose_id and r.dispute_outcome != "not_given")]
+        return [r for r in self.records if r.is_counted]
+
+    def previous(self) -> Previous | None:
+        """The last CMV-IGIV on record, from which the minimum interval of the next one counts."""
+        return last_start(self.records, self.elsewhere)
 
     def was_held(self, on: datetime) -> bool:
         """Whether the course was on hold at an instant."""
@@ -171,9 +132,15 @@ def _records(patient: Patient) -> list[Administration]:
     return list(
         Administration.objects.filter(patient=patient)
         .select_related("recorded_by__user", "dose")
-        .annotate(has_reaction=Exists(reactions), has_serious_reaction=Exists(reactions.filter(is_serious=True)))
+        .annotate(has_reaction=Exists(reactions), has_serious_reaction=Exists(reactions.filter(is_serious=True)), **OF_DOSE)
         .order_by("started_at", "pk")
     )
+
+
+def given_elsewhere(patient: Patient) -> QuerySet[OutsideDose]:
+    """The patient's CMV-IGIV given elsewhere, oldest first."""
+    rows = OutsideDose.objects.filter(patient=patient, error_at=None, product=OutsideDose.Product.CMV_IG)
+    return rows.order_by("given_at", "pk")
 
 
 def same_form(chart: Chart, token: uuid.UUID, by: Membership) -> Administration | None:
@@ -256,136 +223,6 @@ def check_times(started_at: datetime, ended_at: datetime | None, volume_ml: Deci
             "Enter the end and the volume given, or neither while it runs.",
             field="volume_ml" if ended_at else "ended_at",
         )
-
-
-# Rows --------------------------------------------------------------------------------------------------------------------
-
-
-def save_rates(record: Administration, rates: Iterable[RateFacts], by: Membership, at: datetime) -> list[RateChange]:
-    """The pump's settings, in order of time."""
-    return RateChange.objects.bulk_create(
-        RateChange(
-            administration=record,
-            at=r.set_at,
-            rate_ml_per_h=r.rate_ml_per_h,
-            reason=r.reason.strip(),
-            recorded_by=by,
-            recorded_at=at,
-        )
-        for r in sorted(rates, key=lambda r: r.set_at)
-    )
-
-
-def save_vitals(record: Administration, rows: Sequence[VitalsFacts], by: Membership, at: datetime) -> list[VitalSigns]:
-    """Vital signs as taken, or the reason why not; refused when neither is there."""
-    for row in rows:
-        not_in_future(row.taken_at, at, "taken_at", "Vital signs")
-        if row.moment not in Moment.values:
-            raise Refusal("vitals_moment", "Choose when the vital signs were taken.", field="moment")
-        needed = (row.systolic_mmhg, row.diastolic_mmhg, row.heart_rate_per_min, row.temperature_c)
-        if None in needed and not row.not_taken_reason.strip():
-            raise Refusal(
-                "vitals_incomplete",
-                "Enter blood pressure, heart rate and temperature, or say why they were not taken.",
-                source=VITALS_RULE,
-                field="not_taken_reason",
-            )
-        if row.systolic_mmhg and row.diastolic_mmhg and row.diastolic_mmhg >= row.systolic_mmhg:
-            raise Refusal("blood_pressure", "The diastolic pressure is below the systolic one.", field="diastolic_mmhg")
-    return VitalSigns.objects.bulk_create(
-        VitalSigns(
-            administration=record,
-            at=row.taken_at,
-            moment=row.moment,
-            systolic_mmhg=row.systolic_mmhg,
-            diastolic_mmhg=row.diastolic_mmhg,
-            heart_rate_per_min=row.heart_rate_per_min,
-            temperature_c=row.temperature_c,
-            spo2_percent=row.spo2_percent,
-            not_taken_reason=row.not_taken_reason.strip(),
-            recorded_by=by,
-            recorded_at=at,
-        )
-        for row in rows
-    )
-
-
-def save_reactions(record: Administration, rows: Sequence[ReactionFacts], by: Membership, at: datetime) -> list[Reaction]:
-    """Reactions with their onset, never before the infusion began."""
-    for row in rows:
-        not_in_future(row.onset_at, at, "onset_at", "A reaction")
-        if to_minute(row.onset_at) < to_minute(record.started_at):
-            raise Refusal("reaction_before_start", "The reaction would have begun before the infusion.", field="onset_at")
-        if not row.term.strip() or not row.action_taken.strip():
-            raise Refusal(
-                "reaction_incomplete",
-                "Name the reaction and what was done.",
-                field="term" if not row.term.strip() else "action_taken",
-            )
-    return Reaction.objects.bulk_create(
-        Reaction(
-            administration=record,
-            onset_at=row.onset_at,
-            term=row.term.strip(),
-            is_serious=row.is_serious,
-            action_taken=row.action_taken.strip(),
-            outcome=row.outcome.strip(),
-            recorded_by=by,
-            recorded_at=at,
-        )
-        for row in rows
-    )
-
-
-def split_over_vials(given_ml: Decimal, wasted_ml: Decimal, vial_ml: Decimal) -> list[tuple[Decimal, Decimal]]:
-    """(given, wasted) per vial: whole vials first, then the one of which a part was thrown away; none beyond its size."""
-    rows = []
-    while given_ml > 0 or wasted_ml > 0:
-        given = min(given_ml, vial_ml)
-        wasted = min(wasted_ml, vial_ml - given)
-        rows.append((given, wasted))
-        given_ml, wasted_ml = given_ml - given, wasted_ml - wasted
-    return rows
-
-
-def save_vials(
-    record: Administration, rows: Sequence[VialFacts], value: MonographValue, by: Membership, at: datetime
-) -> list[VialUse]:
-    """One row per vial, each with its lot; a lot is known to the centre from its first vial. Three statements."""
-    if not rows:
-        return []
-    for row in rows:
-        if not row.lot_number.strip():
-            raise Refusal("lot_number", "Enter the lot number on the vial.", field="lot_number")
-        if row.given_ml < 0 or row.wasted_ml < 0 or not row.given_ml + row.wasted_ml:
-            raise Refusal("vial_volume", "Enter how many mL of this lot were given or wasted.", field="given_ml")
-    product = value.product
-    lots = {(row.lot_number.strip(), row.expires_on) for row in rows}
-    Lot.objects.bulk_create(
-        (
-            Lot(centre_id=record.centre_id, product_code=product.code, number=number, expires_on=on)
-            for number, on in sorted(lots)
-        ),
-        ignore_conflicts=True,
-    )
-    known = {
-        (lot.number, lot.expires_on): lot
-        for lot in Lot.objects.filter(
-            centre_id=record.centre_id, product_code=product.code, number__in=[number for number, _ in lots]
-        )
-    }
-    return VialUse.objects.bulk_create(
-        VialUse(
-            administration=record,
-            lot=known[row.lot_number.strip(), row.expires_on],
-            given_ml=given,
-            wasted_ml=wasted,
-            recorded_by=by,
-            recorded_at=at,
-        )
-        for row in rows
-        for given, wasted in split_over_vials(row.given_ml, row.wasted_ml, product.vials[0].volume_ml)
-    )
 
 
 def local_day(at: datetime, centre: Centre) -> date:

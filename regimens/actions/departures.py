@@ -12,7 +12,9 @@ from decimal import Decimal
 from patients.refusal import Refusal
 from regimens.actions import planning, readiness
 from regimens.actions.around import Around
-from regimens.actions.charting import REASON_LENGTH, Chart, RateFacts, VialFacts, clock, elapsed_hours, local_day
+from regimens.actions.charting import REASON_LENGTH, Chart, clock, elapsed_hours, local_day
+from regimens.actions.parts import RateFacts, VialFacts
+from regimens.actions.previous import Previous, interval_of, last_start
 from regimens.domain import infusion, intervals, running
 from regimens.domain.clock import day_start
 from regimens.domain.guards import zone
@@ -54,15 +56,16 @@ def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime) -> infu
     value = dose.course.monograph.to_domain()
     earlier = [r for r in chart.counted() if r.started_at < starts_at and r.dose_id != dose.pk]
     last = earlier[-1] if earlier else None
+    starts = [r.started_at for r in earlier] + [row.given_at for row in chart.elsewhere if row.given_at < starts_at]
     reaction = "none"
     if last is not None and last.has_reaction:  # type: ignore[attr-defined]  # annotated in charting
         reaction = "serious" if last.has_serious_reaction else "mild"  # type: ignore[attr-defined]
     choice = infusion.which_table(
-        is_first_ever=last is None,
+        is_first_ever=not starts,
         starts_at=starts_at,
         zone_name=chart.centre.time_zone,
         monograph=value,
-        last_dose_started_at=last.started_at if last else None,
+        last_dose_started_at=max(starts, default=None),
         last_reaction=reaction,
         is_remainder=dose.is_remainder,
     )
@@ -263,19 +266,20 @@ def timing_flags(dose: PlannedDose, started_at: datetime, zone_name: str) -> set
 
 
 def is_under_interval(chart: Chart, dose: PlannedDose, started_at: datetime) -> bool:
-    """Against the dose before and, where this one is entered afterwards, against the one after it. A remainder keeps none."""
-    if dose.is_remainder:
-        return False
+    """Against the dose before, here or elsewhere, and, where this one is entered afterwards, against the one after it."""
     others = [r for r in chart.counted() if r.dose_id != dose.pk]
-    before = [r for r in others if r.started_at <= started_at]
-    after = [r for r in others if r.started_at > started_at]
-    own = timedelta(hours=dose.min_interval_hours)
-    if before and started_at - before[-1].started_at < own:
+    before = last_start(
+        [r for r in others if r.started_at <= started_at], [row for row in chart.elsewhere if row.given_at <= started_at]
+    )
+    if not interval_of(dose, before, started_at).is_kept:
         return True
-    if not after:
+    after = next((r for r in others if r.started_at > started_at), None)
+    if after is None or (
+        after.dose and Previous(started_at, started_at, str(dose.course_id), dose.number).is_part_of(after.dose)
+    ):
         return False
-    needed = timedelta(hours=after[0].dose.min_interval_hours) if after[0].dose else own
-    return after[0].started_at - started_at < needed
+    needed = after.dose.min_interval_hours if after.dose else dose.min_interval_hours
+    return after.started_at - started_at < timedelta(hours=needed)
 
 
 def is_over_volume(dose: PlannedDose, volume_ml: Decimal | None, value: MonographValue) -> bool:

@@ -37,13 +37,24 @@ def enter_in_error(
     locked.error_at, locked.error_by, locked.error_reason = at, by, reason.strip()
     locked.version += 1
     locked.save(update_fields=["error_at", "error_by", "error_reason", "version"])
-    rest = chart.dose
-    was_reckoned = rest is not None and rest.is_remainder and rest.replaces_id == locked.dose_id
-    if rest is not None and rest.replaces_id and was_reckoned and not rest.settled_as:
-        # What was left over was reckoned from this record: the stopped dose itself stands again, disputed.
-        PlannedDose.objects.filter(pk=rest.pk).update(settled_at=at, settled_as="superseded")
-        PlannedDose.objects.filter(pk=rest.replaces_id).update(settled_at=at, settled_as="recorded")
+    _undo_what_followed(chart, locked, at)
     return locked
+
+
+def _undo_what_followed(chart: Chart, record: Administration, at: datetime) -> None:
+    """What a prescriber decided about the amount of a struck-out record counts no more: the dose itself stands again, disputed."""
+    rest, own = chart.dose, next((row for row in chart.doses if row.pk == record.dose_id), None)
+    if rest is None or own is None:
+        return
+    decided = MissedDoseDecision.objects.filter(dose=own, superseded_at=None, decided_at__gte=record.recorded_at)
+    if own.settled_as == "accepted":
+        decided.update(superseded_at=at)
+        PlannedDose.objects.filter(pk=own.pk).update(settled_at=at, settled_as="recorded")
+    elif rest.pk != own.pk and rest.is_remainder and not rest.settled_as:
+        # What was left over was reckoned from this record.
+        decided.update(superseded_at=at)
+        PlannedDose.objects.filter(pk=rest.pk).update(settled_at=at, settled_as="superseded")
+        PlannedDose.objects.filter(pk=own.pk).update(settled_at=at, settled_as="recorded")
 
 
 @transaction.atomic
@@ -61,14 +72,15 @@ def settle_dispute(*, dose: PlannedDose, outcome: str, reason: str, by: Membersh
     live = chart.dose
     assert live is not None  # lock_dose always finds it
     struck = Administration.objects.select_for_update(of=("self",), no_key=True).select_related("recorded_by", "error_by")
-    open_disputes = list(struck.filter(dose=live, error_at__isnull=False, dispute_settled_at=None))
+    rows = {row.pk: row for row in chart.doses if row.number == live.number}  # every revision of the dose
+    open_disputes = list(struck.filter(dose__in=rows, error_at__isnull=False, dispute_settled_at=None))
     if not open_disputes:
         raise Refusal("not_disputed", "No record of this dose is in dispute.")
     if any(by.user_id in (r.recorded_by.user_id, r.error_by.user_id if r.error_by else None) for r in open_disputes):
         raise Refusal(
             "own_record", "You recorded this dose or marked it: another pharmacist or prescriber settles it.", source=SOURCE
         )
-    if outcome == "not_given" and chart.live_record(live) is not None:
+    if outcome == "not_given" and any(chart.live_record(rows[r.dose_id]) for r in open_disputes if r.dose_id):
         raise Refusal("recorded_again", "The dose has been recorded again, so it was given.")
     audit.event("settle_dispute", by=by, patient=chart.patient, reason=reason.strip(), dose=str(live.pk), outcome=outcome)
     for record in open_disputes:
@@ -78,7 +90,7 @@ def settle_dispute(*, dose: PlannedDose, outcome: str, reason: str, by: Membersh
     Administration.objects.bulk_update(
         open_disputes, ["dispute_settled_at", "dispute_settled_by", "dispute_outcome", "dispute_reason", "version"]
     )
-    if outcome == "not_given" and live.settled_as in ("recorded", "accepted"):
+    if outcome == "not_given" and live.settled_as in ("recorded", "accepted") and chart.live_record(live) is None:
         _open_again(chart, live, by, at)
     return live
 
@@ -90,7 +102,7 @@ def _open_again(chart: Chart, dose: PlannedDose, by: Membership, at: datetime) -
     """
     assert chart.course is not None
     is_open = not chart.course.stopped_at
-    if is_open and MissedDoseDecision.objects.filter(dose=dose).exists():
+    if is_open and MissedDoseDecision.objects.filter(dose=dose, superseded_at=None).exists():
         new = successor(dose, chart.course)
         drop_booking(new)
         save_revision(chart.course, [new], by=by, at=at)

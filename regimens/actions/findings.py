@@ -21,7 +21,7 @@ from regimens.actions import planning
 from regimens.domain import checks
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.units import decimals, number, wall_text, with_unit
-from regimens.models import Administration, AntibodyRemoval, Hold, LabResult, OutsideDose, PlannedDose, ResultKind
+from regimens.models import COUNTED, Administration, AntibodyRemoval, Hold, LabResult, OutsideDose, PlannedDose, ResultKind
 from regimens.models.together import read_together
 
 REASON_LENGTH = 10
@@ -164,7 +164,8 @@ def value_text(row: LabResult) -> str:
 def check_results(results: Sequence[LabResult], given_at: Sequence[datetime], holds: Sequence[Hold]) -> None:
     """Nothing is released or started while a result asks, or while "hold" or "stop" was answered and nobody has acted on it.
 
-    Refused: "result_undecided", "result_says_hold", "result_says_stop". A hold resumed after the answer has acted on it.
+    Refused: "result_undecided", "result_says_hold", "result_says_stop". A hold resumed after the answer has acted on "hold"; after
+    "stop" only a newer result changes anything.
     """
     for question in result_questions(results, given_at):
         raise Refusal("result_undecided", question.sentence, source=RESULTS)
@@ -174,8 +175,8 @@ def check_results(results: Sequence[LabResult], given_at: Sequence[datetime], ho
     if (viremia := viremia_of(results)) is not None:
         answered.append((viremia.decision, viremia.decided_at))
     for answer, since in answered:
-        acted = since is not None and any(hold.resumed_at is not None and hold.resumed_at > since for hold in holds)
-        if answer in ACTED_ON_ELSEWHERE and not acted:
+        resumed = since is not None and any(hold.resumed_at is not None and hold.resumed_at > since for hold in holds)
+        if answer == "stop" or (answer == "hold" and not resumed):
             word = LabResult.DECISIONS[answer].lower()
             raise Refusal(
                 f"result_says_{answer}",
@@ -317,13 +318,11 @@ class Known:
 
 def known_of(patient: Patient) -> Known:
     """All of it, in one statement."""
-    records = Administration.objects.filter(patient=patient)
     rows = read_together(
         {
             "results": LabResult.objects.filter(patient=patient, error_at=None).order_by("sampled_at", "pk"),
             "removals": AntibodyRemoval.objects.filter(patient=patient, error_at=None).order_by("at", "pk"),
-            # Disputed records count as given until two people have said otherwise.
-            "records": records.exclude(error_at__isnull=False, dispute_outcome="not_given").order_by("started_at"),
+            "records": Administration.objects.filter(COUNTED, patient=patient).order_by("started_at"),
             "outside": OutsideDose.objects.filter(patient=patient, error_at=None).order_by("given_at"),
             "booked": PlannedDose.objects.filter(
                 course__patient=patient, settled_at=None, booked_for__isnull=False, course__stopped_at=None

@@ -5,19 +5,20 @@ A hold settles nothing. Windows go on closing; each one that does is decided abo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef
 
 from patients import audit
 from patients.actions.common import needed_reason, plain_refusals, short_text
-from patients.models import Centre, Membership
+from patients.models import Membership, Patient
 from patients.refusal import Refusal
 from patients.roles import Role, require
 from regimens.domain.clock import local_day
 from regimens.domain.units import day_text
-from regimens.models import Course, Hold, HoldReason
+from regimens.models import Course, Hold, HoldReason, PlannedDose, Reaction
 
 HOLD_RULES = "Site policy: holds"
 REASON_LENGTH = 10  # after a serious reaction: it names the reaction and the plan
@@ -27,14 +28,6 @@ def open_hold(course: Course) -> Hold | None:
     """The hold of a course that nobody has resumed."""
     rows = Hold.objects.filter(course=course, resumed_at=None)
     return rows.select_related("ordered_by__user", "held_by__user").first()
-
-
-def open_holds(centre: Centre) -> QuerySet[Hold]:
-    """Every open hold of a centre's open charts, the next review first: for the worklist, which shows it from that day on."""
-    rows = Hold.objects.filter(
-        course__patient__centre=centre, course__patient__closed_at=None, course__stopped_at=None, resumed_at=None
-    )
-    return rows.select_related("course__patient", "course__protocol", "ordered_by__user").order_by("review_on", "pk")
 
 
 @transaction.atomic
@@ -93,6 +86,42 @@ def hold_course(
         )
 
 
+def lock_open_courses(patient: Patient) -> list[Course]:
+    """The patient's courses that are not stopped, locked: before anything else is, so that no two acts wait for each other."""
+    rows = Course.objects.select_for_update(of=("self",), no_key=True).filter(patient=patient, stopped_at=None)
+    return list(rows.order_by("pk"))
+
+
+def hold_after_reaction(courses: Sequence[Course], term: str, *, by: Membership, at: datetime) -> list[Hold]:
+    """A serious reaction holds every locked course that has doses left and is not on hold, until a prescriber resumes it (W1.11).
+
+    Nobody orders it; somebody looks at it again the same day.
+    """
+    waiting = PlannedDose.objects.filter(course=OuterRef("pk"), settled_at=None)
+    held = Hold.objects.filter(course=OuterRef("pk"), resumed_at=None)
+    found = Course.objects.filter(Exists(waiting), ~Exists(held), pk__in=[course.pk for course in courses])
+    holds = [
+        Hold(
+            course=course,
+            reason_code=HoldReason.REACTION,
+            reason=f"Serious reaction: {term}",
+            held_by=by,
+            held_at=at,
+            review_on=local_day(at, course.patient.centre.time_zone),
+        )
+        for course in found.select_related("patient__centre")
+    ]
+    return Hold.objects.bulk_create(holds)
+
+
+def is_after_reaction(hold: Hold) -> bool:
+    """Whether only a prescriber resumes: held for a serious reaction, or one was recorded while it was on hold for another reason."""
+    since = Reaction.objects.filter(
+        administration__patient=hold.course.patient_id, is_serious=True, error_at=None, recorded_at__gte=hold.held_at
+    )
+    return hold.reason_code == HoldReason.REACTION or since.exists()
+
+
 @transaction.atomic
 def resume_course(
     *, course: Course, reason: str, ordered_by: Membership, by: Membership, at: datetime, is_read_back: bool = False
@@ -108,7 +137,7 @@ def resume_course(
     if hold is None:
         raise Refusal("not_held", "This course is not on hold.")
     reason = needed_reason(reason, sentence="Say why the course goes on.")
-    if hold.reason_code == HoldReason.REACTION:
+    if is_after_reaction(hold):
         if by.role != Role.PRESCRIBER:
             raise Refusal(
                 "prescriber_only",

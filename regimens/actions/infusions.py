@@ -22,10 +22,6 @@ from regimens.actions import departures, planning
 from regimens.actions.around import read_around
 from regimens.actions.charting import (
     Chart,
-    RateFacts,
-    ReactionFacts,
-    VialFacts,
-    VitalsFacts,
     check_giver,
     check_identity,
     check_lots,
@@ -36,6 +32,13 @@ from regimens.actions.charting import (
     lock_patient,
     not_in_future,
     same_form,
+)
+from regimens.actions.holds import hold_after_reaction, lock_open_courses
+from regimens.actions.parts import (
+    RateFacts,
+    ReactionFacts,
+    VialFacts,
+    VitalsFacts,
     save_rates,
     save_reactions,
     save_vials,
@@ -43,7 +46,7 @@ from regimens.actions.charting import (
 )
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.units import with_unit
-from regimens.models import Administration, PlannedDose
+from regimens.models import Administration, Course, PlannedDose
 
 
 class AlreadyRecorded(Refusal):
@@ -124,12 +127,13 @@ def _start(
     not_in_future(vial_entered_at, at, "vial_entered_at", "The vial's entry")
     if dose.pk != asked.pk:
         raise Refusal("superseded", "Not started: this dose was recalculated. Open its current version and print its sheet.")
+    around = read_around(chart, dose)
     table = departures.rate_table_for(chart, dose, at)
     plan = planning.infusion_plan_of(dose, table.code)
     departures.refuse_start(
         chart,
         dose,
-        read_around(chart, dose),
+        around,
         sheet_code=sheet_code,
         plan=plan,
         vial_entered_at=vial_entered_at,
@@ -203,6 +207,7 @@ def log_given(
     require(by, "log_infusion")
     try:
         with transaction.atomic():
+            courses = _courses_to_hold(dose.course.patient, reactions)
             chart = lock_dose(dose)
             if (done := same_form(chart, token, by)) is not None:
                 return done
@@ -256,6 +261,7 @@ def log_given(
             _save_parts(
                 record, live.course.monograph.to_domain(), vials=vials, vitals=vitals, reactions=reactions, by=by, at=at
             )
+            _hold(courses, reactions, by, at)
             return record
     except IntegrityError as error:
         raise _who_was_first(error, dose, at) from None
@@ -284,6 +290,7 @@ def log_unplanned(
     require(by, "log_infusion")
     try:
         with transaction.atomic():
+            courses = _courses_to_hold(patient, reactions)
             chart = lock_patient(patient)
             if (done := same_form(chart, token, by)) is not None:
                 return done
@@ -326,6 +333,7 @@ def log_unplanned(
             )
             save_rates(record, rates, by, at)
             _save_parts(record, value, vials=vials, vitals=vitals, reactions=reactions, by=by, at=at)
+            _hold(courses, reactions, by, at)
             return record
     except IntegrityError as error:
         raise sentence_for(error) from None
@@ -355,6 +363,17 @@ def _settle(dose: PlannedDose, at: datetime) -> None:
     """A recorded dose waits no longer. One that was omitted or cancelled keeps saying so beside its record."""
     if not dose.settled_as:
         PlannedDose.objects.filter(pk=dose.pk).update(settled_at=at, settled_as="recorded")
+
+
+def _courses_to_hold(patient: Patient, reactions: Sequence[ReactionFacts]) -> list[Course]:
+    """Locked before the chart is; none where no reaction was serious."""
+    return lock_open_courses(patient) if any(row.is_serious for row in reactions) else []
+
+
+def _hold(courses: Sequence[Course], reactions: Sequence[ReactionFacts], by: Membership, at: datetime) -> None:
+    if courses:
+        term = ", ".join(row.term.strip() for row in reactions if row.is_serious)
+        hold_after_reaction(courses, term, by=by, at=at)
 
 
 def _save_parts(

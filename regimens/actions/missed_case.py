@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from patients.refusal import Refusal
-from regimens.actions.charting import Chart, local_day
+from regimens.actions.charting import Chart, given_elsewhere, local_day
 from regimens.domain import missed
 from regimens.domain.clock import day_start
 from regimens.domain.exposure import GivenDose
@@ -49,16 +49,11 @@ def read_case(chart: Chart, at: datetime) -> CaseFile:
     """Every live dose with its window, every infusion so far, here or elsewhere; one statement beside the chart's own."""
     dose, course = chart.dose, chart.course
     assert dose is not None and course is not None  # a case is always of a planned dose
-    elsewhere = OutsideDose.objects.filter(
-        patient=chart.patient, product=OutsideDose.Product.CMV_IG, error_at=None, given_at__lte=at
-    )
     found = read_together(
-        {
-            "holds": Hold.objects.filter(course=course).order_by("held_at"),
-            "elsewhere": elsewhere.order_by("given_at", "pk"),
-        }
+        {"holds": Hold.objects.filter(course=course).order_by("held_at"), "elsewhere": given_elsewhere(chart.patient)}
     )
-    holds, outside = tuple(found["holds"]), found["elsewhere"]
+    holds, chart.elsewhere = tuple(found["holds"]), found["elsewhere"]
+    outside = [row for row in chart.elsewhere if row.given_at <= at]
     value = course.monograph.to_domain()
     protocol = value.protocol(course.protocol.code)
     per_ml = value.product.concentration_mg_per_ml
@@ -87,6 +82,7 @@ def read_case(chart: Chart, at: datetime) -> CaseFile:
         allows_shift=chart.centre.shift_allowed,
         shifted_days=max(row.shifted_days for row in live),
         is_on_hold=any(hold.resumed_at is None for hold in holds),
+        is_remainder=dose.is_remainder,
         organs=frozenset(course.transplant.organs),
     )
     return CaseFile(case, status, holds, tuple(other for other in outside if other.given_mg is None))

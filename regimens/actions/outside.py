@@ -20,7 +20,7 @@ from patients.refusal import Refusal
 from patients.roles import require
 from regimens.domain.changes import may_count_as_initial
 from regimens.domain.screening import CELLS
-from regimens.models import Administration, Course, OutsideDose, PlannedDose, PriorIg
+from regimens.models import COUNTED, Administration, Course, OutsideDose, PlannedDose, PriorIg
 
 PRIOR_DAYS = 28  # site policy (W2.5): how far back immune globulin is asked about before a course is built
 SOURCE = "Site policy: doses given elsewhere"
@@ -214,7 +214,7 @@ def was_given_since(patient: Patient, since: datetime) -> bool:
     """Whether any immune globulin, given here or elsewhere, is on record from an instant on."""
     return (
         OutsideDose.objects.filter(patient=patient, error_at=None, given_at__gte=since).exists()
-        or Administration.objects.filter(patient=patient, error_at=None, started_at__gte=since).exists()
+        or Administration.objects.filter(COUNTED, patient=patient, started_at__gte=since).exists()
     )
 
 

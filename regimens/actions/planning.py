@@ -21,7 +21,7 @@ from regimens.domain import changes, dosing, infusion, rounding, schedule, scree
 from regimens.domain.course import CourseRow, plan_course
 from regimens.domain.monograph import Anchor, Protocol
 from regimens.domain.monograph import Monograph as MonographValue
-from regimens.models import Administration, Course, Monograph, Order, OutsideDose, PlannedDose
+from regimens.models import COUNTED, Administration, Course, Monograph, Order, OutsideDose, PlannedDose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,7 +329,7 @@ def check_outside(course: Course) -> None:
 
 def had_cmvig_before(patient: Patient) -> bool:
     """Whether any CMV-IGIV, given here or elsewhere, is on record: decides which rate table the next infusion begins with."""
-    here = Administration.objects.filter(patient=patient, error_at=None)
+    here = Administration.objects.filter(COUNTED, patient=patient)
     elsewhere = OutsideDose.objects.filter(patient=patient, error_at=None, product=OutsideDose.Product.CMV_IG)
     return here.exists() or elsewhere.exists()
 

@@ -12,7 +12,8 @@ from patients.refusal import Refusal
 from regimens.actions import findings, planning
 from regimens.actions.around import Around
 from regimens.actions.charting import Chart
-from regimens.domain import checks, intervals
+from regimens.actions.previous import interval_of, signature_under
+from regimens.domain import checks
 from regimens.domain.reasons import source_text
 from regimens.domain.status import STARTABLE, Status
 from regimens.domain.units import instant_text, with_unit
@@ -65,10 +66,11 @@ def refuse_signature(dose: PlannedDose, *, done: str = "Not started") -> None:
 
 
 def refuse_circumstances(chart: Chart, dose: PlannedDose, around: Around, *, starts_at: datetime, at: datetime) -> None:
-    """What stops a release and a start alike: an answer about risk, the weight, a dose elsewhere, a result, antibody removal.
+    """What stops a release and a start alike: a later dose, an answer about risk, the weight, a dose elsewhere, a result, antibody
+    removal, consent.
 
-    Refused: "contraindicated", "precaution_unanswered", "weight_changed", "outside_undecided", "result_undecided",
-    "result_says_hold", "result_says_stop", "exchange_soon".
+    Refused: "overtaken", "contraindicated", "precaution_unanswered", "weight_changed", "outside_undecided", "result_undecided",
+    "result_says_hold", "result_says_stop", "exchange_soon", "no_consent".
     """
     for refuse in circumstances(chart, dose, around, starts_at=starts_at, at=at).values():
         refuse()
@@ -81,12 +83,34 @@ def circumstances(
     value = dose.course.monograph.to_domain()
     zone_name = chart.centre.time_zone
     return {
+        "overtaken": lambda: _refuse_overtaken(chart, dose),
         "precautions": lambda: around.check_answers(chart.patient),
         "weight": lambda: around.check_weight(dose, at),
         "outside": lambda: around.check_outside(dose.course),
         "results": lambda: findings.check_results(around.results, around.given_at(chart), around.holds),
         "removals": lambda: findings.check_removals(around.removals, starts_at, value, zone_name),
+        "consent": lambda: _refuse_without_consent(chart, around),
     }
+
+
+def _refuse_overtaken(chart: Chart, dose: PlannedDose) -> None:
+    """A dose keeps its place: once a later one of its course was started, a prescriber decides what becomes of it."""
+    later = [r.dose for r in chart.counted() if r.dose and r.dose.course_id == dose.course_id and r.dose.number > dose.number]
+    if later:
+        raise Refusal(
+            "overtaken",
+            f"Dose {later[0].number} was started before this dose: a prescriber decides about it once its window has closed.",
+            source="Site policy: order of the doses",
+        )
+
+
+def _refuse_without_consent(chart: Chart, around: Around) -> None:
+    if chart.centre.consent_required and not around.consents:
+        raise Refusal(
+            "no_consent",
+            "No consent is on record, and this center asks for one before each dose.",
+            source="Site policy: consent",
+        )
 
 
 def was_released(dose: PlannedDose, on: datetime) -> bool:
@@ -122,15 +146,11 @@ def refuse_unreleased(chart: Chart, dose: PlannedDose, at: datetime) -> None:
 
 
 def refuse_interval(chart: Chart, dose: PlannedDose, around: Around, at: datetime) -> None:
-    """Refused ("min_interval") unless the interval is kept, the dose is a remainder, or a prescriber signed for less."""
-    if around.intervals:
+    """Refused ("min_interval") unless the interval is kept, or a prescriber signed for less."""
+    previous = chart.previous()
+    if signature_under(around.intervals, previous) is not None:
         return
-    kept = intervals.check_interval(
-        starts_at=at,
-        previous_started_at=around.previous_start(chart),
-        min_interval_hours=dose.min_interval_hours,
-        is_remainder=dose.is_remainder,
-    )
+    kept = interval_of(dose, previous, at)
     if not kept.is_kept and kept.earliest_at is not None:
         raise Refusal(
             "min_interval",

@@ -19,7 +19,8 @@ from regimens.actions.around import Around, read_around
 from regimens.actions.charting import Chart, elapsed_hours, local_day, lock_dose
 from regimens.actions.missed_case import given_here
 from regimens.actions.orders import ORDER_SOURCE
-from regimens.domain import checks, exposure, intervals
+from regimens.actions.previous import interval_of, signature_under
+from regimens.domain import checks, exposure
 from regimens.domain.clock import last_day
 from regimens.domain.reasons import source_text
 from regimens.domain.status import Status
@@ -61,7 +62,6 @@ def checks_of(chart: Chart, dose: PlannedDose, around: Around, at: datetime) -> 
         "stale": lambda: _check_weight_age(dose, around, at),
         **readiness.circumstances(chart, dose, around, starts_at=expected_start(dose, at), at=at),
         "order": lambda: _check_order(chart, dose, around, at),
-        "consent": lambda: _check_consent(chart, around),
         "creatinine": lambda: _check_creatinine(dose, around, at),
     }
     found = []
@@ -149,7 +149,8 @@ def release_interval(*, dose: PlannedDose, reason: str, by: Membership, at: date
     """A prescriber signs that a dose may start sooner than the minimum interval. The view has checked the password.
 
     Refused: another role; a superseded row, or one no longer waiting; nothing to release ("interval_kept"): no earlier dose, a
-    remainder, or an interval that is over before the window opens or by now; a reason under 10 characters.
+    remainder of the last dose, or an interval that is over before the window opens or by now; signed for already; a reason under
+    10 characters.
     """
     allow(by, "decide_finding")
     chart = lock_dose(dose)
@@ -159,22 +160,19 @@ def release_interval(*, dose: PlannedDose, reason: str, by: Membership, at: date
         raise Refusal("superseded", "This dose was recalculated. Open its current version.")
     if row.settled_at or row.course.stopped_at or chart.patient.closed_at:
         raise Refusal("not_waiting", "This dose no longer waits to be given.")
-    if earliest_start(chart, row, read_around(chart, row), at) is None:
+    if earliest_start(chart, row, at) is None:
         raise Refusal("interval_kept", "The minimum interval is kept: there is nothing to sign.")
+    if signature_under(IntervalRelease.objects.filter(dose=row), chart.previous()) is not None:
+        raise Refusal("interval_signed", "This was signed already.")
     reason = findings.signed_reason(reason)
     audit.event("release_interval", by=by, patient=chart.patient, reason=reason, dose=str(row.pk))
     with plain_refusals():
         return IntervalRelease.objects.create(dose=row, reason=reason, released_by=by, released_at=at)
 
 
-def earliest_start(chart: Chart, dose: PlannedDose, around: Around, at: datetime) -> datetime | None:
+def earliest_start(chart: Chart, dose: PlannedDose, at: datetime) -> datetime | None:
     """From when the minimum interval lets a dose start, where that is later than now and than the window's opening; else None."""
-    kept = intervals.check_interval(
-        starts_at=max(at, dose.opens_at),
-        previous_started_at=around.previous_start(chart),
-        min_interval_hours=dose.min_interval_hours,
-        is_remainder=dose.is_remainder,
-    )
+    kept = interval_of(dose, chart.previous(), max(at, dose.opens_at))
     return None if kept.is_kept else kept.earliest_at
 
 
@@ -291,11 +289,6 @@ def _check_order(chart: Chart, dose: PlannedDose, around: Around, at: datetime) 
             f"{NOT_RELEASED}: the prescriber had to sign the order by {instant_text(cosign_by(dose, order), zone)}.",
             source=ORDER_SOURCE,
         )
-
-
-def _check_consent(chart: Chart, around: Around) -> None:
-    if chart.centre.consent_required and not around.consents:
-        raise Refusal("no_consent", f"{NOT_RELEASED}: this center asks for a consent on record.", source="Site policy: consent")
 
 
 def _check_creatinine(dose: PlannedDose, around: Around, at: datetime) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from patients import actions as patients
 from patients.models import Membership, Patient, PrecautionKind, Transplant
 from regimens.actions import courses, infusions, notes, orders, planning, verification
-from regimens.actions.charting import ReactionFacts, VialFacts, VitalsFacts
+from regimens.actions.parts import ReactionFacts, VialFacts, VitalsFacts
 from regimens.demo import elsewhere, released
 from regimens.demo.cast import Person
 from regimens.models import Course, PlannedDose

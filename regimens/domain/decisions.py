@@ -34,7 +34,8 @@ class Case:
     ``anchor_on`` is day 0 or day 1; ``windows`` are all doses of the course with ``code`` among them; ``given`` every infusion
     so far, given elsewhere included; ``settled_codes`` doses that were
     omitted or cancelled. ``given_mg`` is set when the dose was begun and stopped. ``allows_shift`` is the centre's switch,
-    ``shifted_days`` what it has used. ``organs`` are those of the graft (empty: the protocol's own).
+    ``shifted_days`` what it has used. ``is_remainder``: the dose is what was left of a stopped one.
+    ``organs`` are those of the graft (empty: the protocol's own).
     """
 
     code: str
@@ -49,6 +50,7 @@ class Case:
     allows_shift: bool = False
     shifted_days: int = 0
     is_on_hold: bool = False
+    is_remainder: bool = False
     organs: frozenset[str] = frozenset()
 
     @property

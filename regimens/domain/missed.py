@@ -250,6 +250,8 @@ class _Sheet:
             blocked.append("This center does not shift courses.")
         if window.in_hours:
             blocked.append("The initial dose is never shifted: the label counts from the transplant.")
+        if case.is_remainder:
+            blocked.append("What is left of a stopped dose has no place in the schedule to shift from.")
         limit, last_day = self.monograph.limit("shift_limit_days"), self.monograph.limit("shift_last_day")
         if case.shifted_days + days > limit.value:
             blocked.append(
@@ -342,6 +344,8 @@ class _Sheet:
         protocol = self.case.protocol
         cap = protocol.cap_mg_per_kg
         blocked, cons, departs, latest_on = self._late_limits()
+        if self.case.is_remainder:
+            blocked.append("What is left of a stopped dose is its own amount: give it late, or omit it.")
         pros = ["The amount can follow the patient's state."]
         opens_at = self._what_follows(self.start, pros, cons)
         dose_mg = None

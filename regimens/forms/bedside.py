@@ -13,7 +13,7 @@ from django import forms
 from patients import when
 from patients.fields import DayField, LineField, LocalDateTimeField, LocalDateTimeInput
 from patients.refusal import Refusal
-from regimens.actions.charting import ReactionFacts, VialFacts, VitalsFacts
+from regimens.actions.parts import ReactionFacts, VialFacts, VitalsFacts
 from regimens.domain.monograph import ReactionTerm
 from regimens.domain.units import number
 from regimens.models import Moment

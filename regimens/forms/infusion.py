@@ -8,7 +8,8 @@ from django import forms
 
 from patients.fields import DayField
 from patients.models import Membership
-from regimens.actions.charting import GIVERS, VitalsFacts
+from regimens.actions.charting import GIVERS
+from regimens.actions.parts import VitalsFacts
 from regimens.forms.bedside import (
     BedsideForm,
     BedsideTimeField,

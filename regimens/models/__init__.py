@@ -30,6 +30,7 @@ from regimens.models.library import (
 from regimens.models.notice import Notice, NoticeKind, NotifierRun
 from regimens.models.order import Mode, Order, WeightBasis
 from regimens.models.record import (
+    COUNTED,
     Administration,
     Decision,
     MissedDoseDecision,
@@ -42,6 +43,7 @@ from regimens.models.record import (
 from regimens.models.stock import Lot
 
 __all__ = [
+    "COUNTED",
     "Administration",
     "AntibodyRemoval",
     "Authorization",

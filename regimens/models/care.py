@@ -29,7 +29,14 @@ class Hold(models.Model):
     course = models.ForeignKey(Course, PROTECT, related_name="holds")
     reason_code = models.CharField(max_length=20, choices=HoldReason.choices)
     reason = models.CharField("in words", max_length=300, blank=True)
-    ordered_by = models.ForeignKey(Membership, PROTECT, related_name="+", help_text="The prescriber, in person or by read-back")
+    ordered_by = models.ForeignKey(
+        Membership,
+        PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The prescriber, in person or by read-back; nobody where a serious reaction holds the course",
+    )
     held_by = models.ForeignKey(Membership, PROTECT, related_name="+")
     held_at = models.DateTimeField()
     review_on = models.DateField()
@@ -45,12 +52,23 @@ class Hold(models.Model):
             CheckConstraint(condition=Q(reason_code__in=HoldReason.values), name="hold_reason_is_known"),
             CheckConstraint(condition=~Q(reason_code="other") | ~Q(reason=""), name="other_hold_reason_has_words"),
             CheckConstraint(
+                condition=Q(ordered_by__isnull=False) | Q(reason_code="reaction") & ~Q(reason=""),
+                name="hold_is_ordered_or_follows_a_reaction",
+            ),
+            CheckConstraint(
                 condition=Q(resumed_at__isnull=True, resumed_by__isnull=True, resume_ordered_by__isnull=True, resume_reason="")
                 | Q(resumed_at__gt=F("held_at"), resumed_by__isnull=False, resume_ordered_by__isnull=False)
                 & ~Q(resume_reason=""),
                 name="resumed_hold_has_who_when_why",
             ),
         ]
+
+    @property
+    def ordered_text(self) -> str:
+        """Who ordered it, as a sentence; people are read already."""
+        if self.ordered_by is None:
+            return f"Held by the record of {self.held_by.user.printed_name}; nobody ordered it."
+        return f"Ordered by {self.ordered_by.user.printed_name}."
 
 
 class Release(models.Model):
@@ -160,9 +178,9 @@ class WeightKept(models.Model):
 
 
 class IntervalRelease(models.Model):
-    """A prescriber signed that a dose may start sooner than the minimum interval after the last one."""
+    """A prescriber signed that a dose may start sooner than the minimum interval after the one that was the last when they signed."""
 
-    dose = models.OneToOneField(PlannedDose, PROTECT, related_name="interval_release")
+    dose = models.ForeignKey(PlannedDose, PROTECT, related_name="interval_releases")
     reason = models.CharField(max_length=300)
     released_by = models.ForeignKey(Membership, PROTECT, related_name="+")
     released_at = models.DateTimeField()

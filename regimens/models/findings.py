@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import PROTECT, CheckConstraint, Index, Q, UniqueConstraint
@@ -76,6 +78,17 @@ class OutsideDose(EnteredInError, Decided):
             ),
         ]
         indexes = [Index(fields=["patient", "given_at"], name="outside_dose_by_patient")]
+
+    @property
+    def interval_from(self) -> datetime | None:
+        """From when the minimum interval to the next dose counts; None where it counts none.
+
+        Of a dose whose hour nobody knows, the end of its day counts. Another product keeps no interval, nor does one that a
+        prescriber put beside the initial dose ("give the initial dose as well").
+        """
+        if self.product != self.Product.CMV_IG or self.decision == "give_initial":
+            return None
+        return self.given_at if self.is_time_known else self.given_at + timedelta(days=1)
 
 
 class AntibodyRemoval(EnteredInError, Decided):

@@ -11,6 +11,9 @@ from patients.models import Centre, Membership, Patient
 from regimens.models.course import PlannedDose
 from regimens.models.stock import Lot
 
+# What counts as given until two people have said otherwise (W1.5): live records, and those of planned doses in dispute.
+COUNTED = Q(error_at=None) | Q(dose__isnull=False) & ~Q(dispute_outcome="not_given")
+
 
 class Administration(models.Model):
     """One infusion as it happened. Recording the truth is never refused; what departs from the plan carries a reason and a flag.
@@ -89,6 +92,11 @@ class Administration(models.Model):
 
     def __str__(self) -> str:
         return f"administration {self.pk}"
+
+    @property
+    def is_counted(self) -> bool:
+        """``COUNTED`` for one row."""
+        return self.error_at is None or (self.dose_id is not None and self.dispute_outcome != "not_given")
 
 
 class RateChange(models.Model):
@@ -194,9 +202,12 @@ class Decision(models.TextChoices):
 
 
 class MissedDoseDecision(models.Model):
-    """What was decided about a missed dose, by whom, when, why, and how the prescriber was reached."""
+    """What was decided about a missed dose, by whom, when, why, and how the prescriber was reached.
 
-    dose = models.OneToOneField(PlannedDose, PROTECT, related_name="decision")
+    It stands until the record that it was about is entered in error: what was decided about a wrong amount counts no more.
+    """
+
+    dose = models.ForeignKey(PlannedDose, PROTECT, related_name="decisions")
     decision = models.CharField(max_length=24, choices=Decision.choices)
     give_on = models.DateField(null=True, blank=True)
     reason_code = models.CharField(max_length=40)
@@ -205,9 +216,11 @@ class MissedDoseDecision(models.Model):
     effects = models.JSONField(help_text="The options with dates, gaps and mg as they were shown")
     decided_by = models.ForeignKey(Membership, PROTECT, related_name="+")
     decided_at = models.DateTimeField()
+    superseded_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
+            UniqueConstraint(fields=["dose"], condition=Q(superseded_at=None), name="one_live_decision_per_dose"),
             CheckConstraint(condition=Q(decision__in=Decision.values), name="decision_is_known"),
             CheckConstraint(
                 condition=~Q(decision__in=["give_late", "give_late_and_shift", "give_remainder"]) | Q(give_on__isnull=False),

@@ -15,6 +15,7 @@ from patients.models import Membership, WeightMeasurement
 from patients.roles import may
 from regimens.actions import weighing
 from regimens.actions.courses import is_anchor_outdated
+from regimens.actions.previous import last_start, signature_under
 from regimens.domain.clock import day_start, local_day
 from regimens.models import Authorization, Consent, Course, Hold, Note, OutsideDose, PlannedDose
 from regimens.templatetags import display
@@ -62,18 +63,18 @@ def course_view(facts: ChartFacts, course: Course, by: Membership, now: datetime
 
 def record_of(facts: ChartFacts, dose: PlannedDose) -> DoseRecord:
     """What the chart holds about one dose."""
-    earlier = [row.started_at for row in facts.counted if row.dose_id != dose.pk]
+    previous = last_start((row for row in facts.records if row.dose_id != dose.pk), facts.outside)
     decisions = facts.decisions
     return DoseRecord(
         dose=dose,
         records=facts.records_of(dose),
         holds=facts.holds[dose.course_id],
         release=facts.releases.get(dose.pk),
-        interval=facts.intervals.get(dose.pk),
+        interval=signature_under(facts.intervals[dose.pk], previous),
         decision=decisions.get(dose.pk) or (decisions.get(dose.replaces_id) if dose.replaces_id else None),
         not_given=facts.not_given[dose.pk],
         elsewhere=next((row for row in facts.outside if row.dose_id == dose.pk), None),
-        last_given_at=max(earlier, default=None),
+        previous=previous,
     )
 
 
@@ -137,7 +138,7 @@ def _hold_notice(hold: Hold, course: Course, by: Membership, now: datetime) -> N
     is_due = hold.review_on <= local_day(now, zone)
     review = "Review day reached" if is_due else "Review on"
     text = (
-        f"On hold since {display.format_instant(hold.held_at, zone)}: {words}. Ordered by {hold.ordered_by.user.printed_name}. "
+        f"On hold since {display.format_instant(hold.held_at, zone)}: {words}. {hold.ordered_text} "
         f"{review}: {display.format_weekday_day(hold.review_on)}. No dose starts until the course is resumed; windows go on closing."
     )
     link = (("Resume", reverse("course-resume", args=[course.pk])),) if may(by, "hold_course") else ()

@@ -11,9 +11,9 @@ from django.utils.safestring import SafeString
 
 from patients.models import Membership
 from patients.roles import may
+from regimens.actions.previous import Previous, interval_of
 from regimens.domain.checks import release_lasts_until
 from regimens.domain.clock import local_day
-from regimens.domain.intervals import earliest_start
 from regimens.domain.status import NEEDS_DECISION, STARTABLE, Status
 from regimens.models import (
     Administration,
@@ -54,7 +54,7 @@ class DoseRecord:
     decision: MissedDoseDecision | None = None
     not_given: Sequence[NotGivenToday] = ()
     elsewhere: OutsideDose | None = None
-    last_given_at: datetime | None = None
+    previous: Previous | None = None
 
     @property
     def live(self) -> Administration | None:
@@ -192,10 +192,9 @@ def _is_released(record: DoseRecord, now: datetime) -> bool:
 
 def _interval_is_short(record: DoseRecord, status: Status, now: datetime) -> bool:
     """Whether the dose could be started now but for the interval to the last one."""
-    dose = record.dose
-    if status not in STARTABLE or record.interval or dose.is_remainder or record.last_given_at is None:
+    if status not in STARTABLE or record.interval is not None:
         return False
-    return earliest_start(record.last_given_at, dose.min_interval_hours) > now
+    return not interval_of(record.dose, record.previous, now).is_kept
 
 
 # What was done about it ------------------------------------------------------------------------------------------------------

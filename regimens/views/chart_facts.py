@@ -13,6 +13,7 @@ from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from patients import facts
 from patients.models import Patient, Precaution, Transplant, WeightMeasurement
+from regimens.actions.previous import OF_DOSE
 from regimens.models import (
     Administration,
     AntibodyRemoval,
@@ -56,7 +57,7 @@ class ChartFacts:
     orders: list[Order]
     holds: dict[uuid.UUID, list[Hold]]
     releases: dict[uuid.UUID, Release]  # by dose
-    intervals: dict[uuid.UUID, IntervalRelease]  # by dose
+    intervals: dict[uuid.UUID, list[IntervalRelease]]  # by dose
     decisions: dict[uuid.UUID, MissedDoseDecision]  # by dose
     not_given: dict[uuid.UUID, list[NotGivenToday]]  # by dose
     authorizations: dict[uuid.UUID, Authorization]
@@ -72,7 +73,7 @@ class ChartFacts:
     @property
     def counted(self) -> list[Administration]:
         """Infusions that count as given, in order: a disputed one does until two people have said otherwise."""
-        rows = [row for row in self.records if row.error_at is None or row.dispute_outcome != "not_given"]
+        rows = [row for row in self.records if row.is_counted]
         return sorted(rows, key=lambda row: row.started_at)
 
     @property
@@ -112,7 +113,7 @@ def read_chart(patient: Patient) -> ChartFacts:
             ),
             "monographs": Monograph.objects.filter(Exists(own_courses.filter(monograph=OuterRef("pk")))),
             "doses": PlannedDose.objects.filter(**of_courses).exclude(settled_as="superseded").order_by("number"),
-            "records": Administration.objects.filter(patient=patient).order_by("-started_at"),
+            "records": Administration.objects.filter(patient=patient).annotate(**OF_DOSE).order_by("-started_at"),
             "reactions": Reaction.objects.filter(administration__patient=patient, error_at=None),
             "weights": WeightMeasurement.objects.filter(patient=patient).order_by("-measured_at", "-pk"),
             "answers": Precaution.objects.filter(patient=patient, superseded_at=None).order_by("pk"),
@@ -120,7 +121,7 @@ def read_chart(patient: Patient) -> ChartFacts:
             "holds": Hold.objects.filter(**of_courses).order_by("held_at"),
             "releases": Release.objects.filter(withdrawn_at=None, **of_doses),
             "intervals": IntervalRelease.objects.filter(**of_doses),
-            "decisions": MissedDoseDecision.objects.filter(**of_doses),
+            "decisions": MissedDoseDecision.objects.filter(superseded_at=None, **of_doses),
             "not_given": NotGivenToday.objects.filter(**of_doses).order_by("recorded_at"),
             "authorizations": Authorization.objects.filter(superseded_at=None, **of_courses),
             "consents": Consent.objects.filter(withdrawn_at=None, **of_courses),
@@ -147,7 +148,7 @@ def read_chart(patient: Patient) -> ChartFacts:
         orders=rows["orders"],
         holds=_by(rows["holds"], "course_id"),
         releases={row.dose_id: row for row in rows["releases"]},
-        intervals={row.dose_id: row for row in rows["intervals"]},
+        intervals=_by(rows["intervals"], "dose_id"),
         decisions={row.dose_id: row for row in rows["decisions"]},
         not_given=_by(rows["not_given"], "dose_id"),
         authorizations={row.course_id: row for row in rows["authorizations"]},

@@ -18,7 +18,7 @@ from patients.views.common import attempt
 from regimens.access import course_for
 from regimens.actions import holds
 from regimens.forms.replan import HoldForm, ResumeForm
-from regimens.models import Course, Hold, HoldReason
+from regimens.models import Course, Hold
 from regimens.templatetags import display
 from regimens.views.frame import patient_frame
 from regimens.views.rows import short_title, window_text
@@ -105,9 +105,9 @@ def _held(held: Hold, zone: str) -> dict[str, str]:
         "reason": f"{words}: {held.reason}" if held.reason else words,
         "since": display.format_instant(held.held_at, zone),
         "by": held.held_by.user.printed_name,
-        "ordered_by": held.ordered_by.user.printed_name,
+        "ordered_by": held.ordered_text,
         "review": display.format_weekday_day(held.review_on),
-        "is_reaction": "yes" if held.reason_code == HoldReason.REACTION else "",
+        "is_reaction": "yes" if holds.is_after_reaction(held) else "",
     }
 
 

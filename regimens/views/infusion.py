@@ -21,8 +21,9 @@ from patients.roles import may, require
 from regimens.access import dose_for
 from regimens.actions import departures, findings, infusions, planning, releases
 from regimens.actions.around import read_around
-from regimens.actions.charting import Chart, VialFacts, read_dose
+from regimens.actions.charting import Chart, read_dose
 from regimens.actions.infusions import AlreadyRecorded
+from regimens.actions.parts import VialFacts
 from regimens.domain.infusion import InfusionPlan
 from regimens.domain.reasons import Refused
 from regimens.forms.infusion import GivenForm, ReactionRows, StartForm, VialRows, VitalsRows

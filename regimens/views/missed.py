@@ -217,7 +217,7 @@ def _case(
 def _closed_case(request: HttpRequest, chart: Chart, dose: PlannedDose, refused: Refusal, now: datetime) -> HttpResponse:
     """Nothing is to be decided: the sentence says why, and what was decided is shown where somebody did."""
     assert chart.course is not None
-    decision = MissedDoseDecision.objects.filter(dose=dose).select_related("decided_by__user").first()
+    decision = MissedDoseDecision.objects.filter(dose=dose, superseded_at=None).select_related("decided_by__user").first()
     listed = chart.course.monograph.to_domain().reasons
     reasons = missed.reasons_for(Decision(decision.decision), listed) if decision else []
     words = next((r.sentence for r in reasons if decision and r.code == decision.reason_code), "")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from patients.models import Centre
 from patients.roles import may, require
 from regimens.actions import notices
-from regimens.models import Administration, PlannedDose
+from regimens.models import Administration, MissedDoseDecision, PlannedDose
 from regimens.models.status import with_hold
 from regimens.templatetags import display
 
@@ -40,7 +40,8 @@ def undecided(centre: Centre, now: datetime) -> list[dict[str, str]]:
     part = Administration.objects.filter(
         dose=OuterRef("pk"), error_at=None, ended_at__isnull=False, volume_ml__lt=OuterRef("draw_ml")
     )
-    stopped_part_way = Q(settled_as="recorded", course__stopped_at=None, decision=None) & Exists(part)
+    decided = MissedDoseDecision.objects.filter(dose=OuterRef("pk"), superseded_at=None)
+    stopped_part_way = Q(settled_as="recorded", course__stopped_at=None) & Exists(part) & ~Exists(decided)
     doses = PlannedDose.objects.filter(centre=centre, course__patient__closed_at=None)
     found = (
         with_hold(doses.filter(Q(settled_at=None, closes_at__lte=now) | stopped_part_way), now)

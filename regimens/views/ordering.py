@@ -19,7 +19,7 @@ from regimens.domain import screening
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.forms.build import given_text
 from regimens.forms.order import Offered
-from regimens.models import Administration, Course, Monograph, Order, OutsideDose, PlannedDose, RiskReview
+from regimens.models import COUNTED, Administration, Course, Monograph, Order, OutsideDose, PlannedDose, RiskReview
 from regimens.models.together import attach_people, read_together
 from regimens.templatetags import display
 from regimens.views.frame import local_day, patient_frame
@@ -64,7 +64,7 @@ def read_case(transplant: Transplant, now: datetime, answers: list[Precaution]) 
             "weights": facts.valid_weights(patient)[:100],
             "order": Order.objects.filter(transplant=transplant, course=None, superseded_at=None),
             "given": OutsideDose.objects.filter(patient=patient, error_at=None).order_by("given_at", "pk"),
-            "here": Administration.objects.filter(patient=patient, error_at=None)[:1],
+            "here": Administration.objects.filter(COUNTED, patient=patient)[:1],
             "others": courses.other_open_courses(patient, transplant).annotate(
                 graft_number=F("transplant__number"), protocol_title=F("protocol__title")
             ),

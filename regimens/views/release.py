@@ -23,6 +23,7 @@ from regimens.access import dose_for
 from regimens.actions import findings, releases
 from regimens.actions.around import Around, read_around
 from regimens.actions.charting import Chart, read_dose
+from regimens.actions.previous import signature_under
 from regimens.forms.care import IntervalForm, ReleaseForm, WithdrawForm
 from regimens.models import PlannedDose, Release
 from regimens.templatetags import display
@@ -157,8 +158,8 @@ def interval(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
             return redirect("dose", dose_id=dose.pk)
     around = read_around(chart, live)
     last = next(reversed(chart.counted()), None)
-    earliest = releases.earliest_start(chart, live, around, now)
-    signed = next(iter(around.intervals), None)
+    earliest = releases.earliest_start(chart, live, now)
+    signed = signature_under(around.intervals, chart.previous())
     context = patient_frame(request, chart.patient, now, around.answers) | {
         "dose": live,
         "rows": [

@@ -15,6 +15,7 @@ from patients.rules import weight_change
 from regimens.actions import findings, papers, releases, risks
 from regimens.actions.around import Around
 from regimens.actions.charting import Chart
+from regimens.actions.previous import signature_under
 from regimens.actions.releases import Check
 from regimens.domain.units import with_unit
 from regimens.models import LabResult, PlannedDose, ResultKind, RiskReview
@@ -64,7 +65,8 @@ def rows_of(chart: Chart, dose: PlannedDose, around: Around, checks: Iterable[Ch
     ]
     if releases.is_treatment(dose):
         rows.insert(3, _load(chart, dose, around, now))
-    if (earliest := releases.earliest_start(chart, dose, around, now)) is not None and not around.intervals:
+    is_signed = signature_under(around.intervals, chart.previous()) is not None
+    if (earliest := releases.earliest_start(chart, dose, now)) is not None and not is_signed:
         text = f"Kept from {display.format_instant(earliest, zone)}"
         link = (("Shorter, signed", reverse("interval-release", args=[dose.pk])),)
         rows.append(Row("Minimum interval", (text,), see="Too soon now; a start waits until then.", links=link))
@@ -77,7 +79,7 @@ def _first(*stops: Refusal | None) -> Refusal | None:
 
 def _plan(dose: PlannedDose, stops: dict[str, Refusal | None], zone: str) -> Row:
     signed = f"Verified {display.format_instant(dose.verified_at, zone)}" if dose.verified_at else "Not verified"
-    return Row("Plan", (signed,), _first(stops["patient"], stops["status"], stops["signature"]))
+    return Row("Plan", (signed,), _first(stops["patient"], stops["status"], stops["signature"], stops["overtaken"]))
 
 
 def _weight(dose: PlannedDose, around: Around, stops: dict[str, Refusal | None], zone: str) -> Row:

@@ -18,8 +18,8 @@ from cmvig_site.local import drill_count
 from cmvig_site.local.drill_clients import VIALS, VITALS, Acknowledged
 from cmvig_site.local.drill_count import Figures
 from cmvig_site.local.project import ROOT
-from regimens.actions.charting import VialFacts
 from regimens.actions.disputes import enter_in_error
+from regimens.actions.parts import VialFacts
 from regimens.models import Administration, PlannedDose
 from tests.regimens.ward import LOT_EXPIRES, TRANSPLANTED, Ward, dose, give, make_course, make_ward, vitals
 from tests.support import count

@@ -11,7 +11,8 @@ import pytest
 from patients.models import Centre
 from patients.refusal import Refusal
 from regimens.actions import bookings, disputes, holds, missed
-from regimens.actions.charting import VialFacts, read_dose
+from regimens.actions.charting import read_dose
+from regimens.actions.parts import VialFacts
 from regimens.domain.reasons import Refused
 from regimens.models import Decision, Hold, MissedDoseDecision, Order, OutsideDose, PlannedDose
 from regimens.models.status import status_of
@@ -158,6 +159,25 @@ def test_a_remainder_starts_without_the_interval_and_is_verified_at_its_own_amou
     assert (record.flags, record.rate_table) == ([], "initial")
 
 
+def test_a_remainder_keeps_the_interval_to_any_other_dose():
+    ward, course, _ = stopped_second()
+    at = TARGET + timedelta(hours=8)
+    decide(ward, dose(course, 2), "give_remainder", at=at)
+    verify(ward, course, at=at + timedelta(minutes=10))
+    elsewhere(course, "3500", given_at=at + timedelta(minutes=20), recorded_at=at + timedelta(minutes=30))
+    refused("min_interval", lambda: start(ward, dose(course, 2), at=at + timedelta(hours=1)))
+    record = give(ward, dose(course, 2), at=at + timedelta(hours=1), reason="Given before the letter was read")
+    assert "under_interval" in record.flags
+
+
+@pytest.mark.parametrize("decision", ["change_dose", "give_late_and_shift"])
+def test_a_missed_remainder_keeps_its_amount_and_moves_nothing(decision):
+    ward, course, _ = stopped_second()
+    Centre.objects.filter(pk=ward.centre.pk).update(shift_allowed=True)
+    decide(ward, dose(course, 2), "give_remainder", at=TARGET + timedelta(hours=8))
+    refused("not_available", lambda: decide(ward, dose(course, 2), decision))
+
+
 def test_a_remainder_that_is_not_given_by_its_day_is_missed_and_decided_again():
     ward, course, _ = stopped_second()
     decide(ward, dose(course, 2), "give_remainder", at=TARGET + timedelta(hours=8))
@@ -212,8 +232,20 @@ def test_an_accepted_dose_whose_record_was_wrong_is_disputed_and_waits_unsigned_
     assert status_of(second, at, second.administrations.all()) == "disputed"
     disputes.settle_dispute(dose=second, outcome="not_given", reason="No vial left the store", by=ward.second_pharmacist, at=at)
     again = dose(course, 2)
-    assert (again.replaces, again.verified_at, status_of(again, at)) == (second, None, "due")
+    assert (again, status_of(again, at)) == (second, "due")
     decide(ward, again, "omit")
+
+
+def test_a_part_that_was_accepted_by_a_wrong_record_is_decided_about_again():
+    ward, course, record = stopped_second()
+    decide(ward, dose(course, 2), "accept_partial", at=TARGET + timedelta(hours=9))
+    at = TARGET + timedelta(hours=10)
+    disputes.enter_in_error(record=record, reason="The pump says 20 mL, not 50 mL", by=ward.nurse, at=at)
+    stop_early(ward, dose(course, 2), "20", by=ward.second_nurse, at=TARGET, reason="Read from the pump's log")
+    second = dose(course, 2)
+    assert status_of(second, at, second.administrations.all()) == "partial"
+    decide(ward, second, "give_remainder", at=at)
+    assert dose(course, 2).dose_mg == 6000
 
 
 def test_a_remainder_falls_away_when_the_record_it_was_reckoned_from_was_wrong():
@@ -226,7 +258,29 @@ def test_a_remainder_falls_away_when_the_record_it_was_reckoned_from_was_wrong()
     assert stands == old
     assert status_of(stands, at, stands.administrations.all()) == "disputed"
     disputes.settle_dispute(dose=stands, outcome="not_given", reason="No vial left the store", by=ward.second_pharmacist, at=at)
-    assert (dose(course, 2).dose_mg, dose(course, 2).is_remainder, dose(course, 2).verified_at) == (7000, False, None)
+    assert (dose(course, 2), dose(course, 2).dose_mg, dose(course, 2).is_remainder) == (old, 7000, False)
+
+
+def test_a_remainder_that_was_planned_anew_falls_away_too():
+    ward, course, record = stopped_second()
+    decide(ward, dose(course, 2), "give_remainder", at=TARGET + timedelta(hours=8))
+    decide(ward, dose(course, 2), "give_late")
+    assert dose(course, 2).is_remainder
+    disputes.enter_in_error(record=record, reason="Recorded for the wrong patient", by=ward.nurse, at=NOW + DAY)
+    second = dose(course, 2)
+    assert (second.pk, status_of(second, NOW + DAY, second.administrations.all())) == (record.dose_id, "disputed")
+
+
+def test_a_part_is_in_dispute_also_once_the_rest_of_it_was_given():
+    ward, course, record = stopped_second()
+    decide(ward, dose(course, 2), "give_remainder", at=TARGET + timedelta(hours=8))
+    rest = give(ward, dose(course, 2), at=TARGET + timedelta(hours=9), reason="Given before it was verified")
+    at = TARGET + DAY
+    disputes.enter_in_error(record=record, reason="Recorded for the wrong patient", by=ward.nurse, at=at)
+    settled = {"reason": "No vial left the store", "by": ward.second_pharmacist, "at": at}
+    disputes.settle_dispute(dose=dose(course, 2), outcome="not_given", **settled)
+    record.refresh_from_db()
+    assert (record.is_counted, dose(course, 2).administrations.get()) == (False, rest)
 
 
 # Another dose --------------------------------------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ def test_a_risen_creatinine_stops_release_and_start_until_a_prescriber_has_answe
 
 
 @pytest.mark.parametrize("decision", ["hold", "stop"])
-def test_hold_and_stop_only_record_the_answer_and_nothing_starts_until_it_was_acted_on(decision):
+def test_hold_and_stop_only_record_the_answer_and_a_resumed_hold_has_acted_on_hold_alone(decision):
     ward = make_ward()
     course, second, noon = second_dose(ward)
     row = result(ward, course.patient, "1.4", noon - 2 * HOURS)
@@ -172,6 +172,9 @@ def test_hold_and_stop_only_record_the_answer_and_nothing_starts_until_it_was_ac
         resume_reason=WHY,
         **who,
     )
+    if decision == "stop":
+        refused("result_says_stop", lambda: start(ward, second, at=noon + HOURS))
+        result(ward, course.patient, "1.0", noon)
     assert start(ward, second, at=noon + HOURS).dose == second
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,11 +10,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from patients import actions
 from patients.models import Event
 from patients.refusal import Refusal
 from patients.roles import Role
-from regimens.actions import courses, holds
+from regimens.actions import bedside, courses, holds, infusions
+from regimens.actions.parts import ReactionFacts
 from regimens.domain.status import Status
 from regimens.models import Hold
 from regimens.models.status import status_of
@@ -25,6 +26,7 @@ from tests.regimens.ward import TRANSPLANTED, give, make_ward
 pytestmark = pytest.mark.django_db
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 REVIEW = date(2026, 11, 25)
+FIRST = TRANSPLANTED + 20 * HOUR
 
 
 def refused(code: str):
@@ -181,16 +183,67 @@ def test_after_a_serious_reaction_only_a_prescriber_resumes_naming_reaction_and_
     assert resume(team, course, reason="Rigors; premedication and half the rate").pk
 
 
-def test_open_holds_of_a_centre_come_by_review_day_without_closed_charts() -> None:
-    team = make_team()
-    first, second, third = make_course(team), make_course(team), make_course(team)
-    hold(team, first, review_on=REVIEW + DAY)
-    hold(team, second, review_on=REVIEW)
-    hold(team, third)
-    actions.close_patient(patient=third.patient, closed_reason="died", by=team.builder, at=NOW)
-    hold(make_team(), make_course(team := make_team()), ordered_by=team.prescriber, by=team.prescriber)
-    centre = first.patient.centre
-    assert [row.course for row in holds.open_holds(centre)] == [second, first]
+def serious(at: datetime) -> ReactionFacts:
+    return ReactionFacts(at, "Anaphylaxis", is_serious=True, action_taken="Infusion stopped, adrenaline")
+
+
+def test_a_serious_reaction_holds_the_course_until_a_prescriber_resumes_it() -> None:
+    ward = make_ward()
+    course = wards.make_course(ward)
+    record = wards.start(ward, wards.dose(course), at=FIRST)
+    bedside.record_reaction(record=record, facts=serious(FIRST + HOUR), by=ward.nurse, at=FIRST + HOUR)
+    held = course.holds.get()
+    assert (held.reason_code, held.reason) == ("reaction", "Serious reaction: Anaphylaxis")
+    assert (held.ordered_by, held.held_by, held.held_at) == (None, ward.nurse, FIRST + HOUR)
+    again = bedside.record_reaction(record=record, facts=serious(FIRST + HOUR), by=ward.nurse, at=FIRST + 2 * HOUR)
+    assert (again.is_serious, course.holds.count()) == (True, 1)
+    plan = {"course": course, "reason": "Anaphylaxis; no further dose here", "ordered_by": ward.prescriber}
+    with refused("prescriber_only"):
+        holds.resume_course(by=ward.pharmacist, at=FIRST + DAY, is_read_back=True, **plan)
+    assert holds.resume_course(by=ward.prescriber, at=FIRST + DAY, **plan).resumed_by == ward.prescriber
+
+
+def test_a_minor_reaction_holds_nothing() -> None:
+    ward = make_ward()
+    course = wards.make_course(ward)
+    record = wards.start(ward, wards.dose(course), at=FIRST)
+    minor = ReactionFacts(FIRST + HOUR, "Flushing", is_serious=False, action_taken="Rate halved")
+    bedside.record_reaction(record=record, facts=minor, by=ward.nurse, at=FIRST + HOUR)
+    assert not course.holds.exists()
+
+
+@pytest.mark.parametrize("is_planned", [True, False])
+def test_a_serious_reaction_charted_afterwards_holds_the_course_too(is_planned: bool) -> None:
+    ward = make_ward()
+    course = wards.make_course(ward)
+    reactions = [serious(FIRST + HOUR)]
+    if is_planned:
+        give(ward, wards.dose(course), at=FIRST, reactions=reactions)
+    else:
+        identity = wards.identity(course.patient)
+        infusions.log_unplanned(
+            patient=course.patient,
+            token=uuid.uuid4(),
+            started_at=FIRST,
+            reactions=reactions,
+            reason="Given on the ward without a plan",
+            by=ward.nurse,
+            at=FIRST + 4 * HOUR,
+            **identity,
+        )
+    assert course.holds.get().reason_code == "reaction"
+
+
+def test_a_serious_reaction_during_another_hold_leaves_resuming_to_a_prescriber() -> None:
+    ward = make_ward()
+    course = wards.make_course(ward)
+    record = wards.start(ward, wards.dose(course), at=FIRST)
+    given = {"reason_code": "supply", "review_on": REVIEW, "ordered_by": ward.prescriber, "by": ward.prescriber}
+    holds.hold_course(course=course, at=FIRST, **given)
+    bedside.record_reaction(record=record, facts=serious(FIRST + HOUR), by=ward.nurse, at=FIRST + HOUR)
+    plan = {"course": course, "reason": "The product has come in", "ordered_by": ward.prescriber}
+    with refused("prescriber_only"):
+        holds.resume_course(by=ward.pharmacist, at=FIRST + DAY, is_read_back=True, **plan)
 
 
 # Pages ---------------------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 from patients.refusal import Refusal
 from regimens.actions import bedside
-from regimens.actions.charting import ReactionFacts, VialFacts
+from regimens.actions.parts import ReactionFacts, VialFacts
 from regimens.actions.standing import lot_sum, standing
 from regimens.models import Administration, RateChange
 from tests.regimens.ward import LOT_EXPIRES, TRANSPLANTED, dose, give, make_course, make_ward, start, vitals

@@ -13,8 +13,8 @@ from patients.actions import close_patient
 from patients.models import Event
 from patients.refusal import Refusal
 from regimens.actions import courses, disputes, infusions, missed, replanning
-from regimens.actions.charting import RateFacts, ReactionFacts, VialFacts, split_over_vials
 from regimens.actions.infusions import AlreadyRecorded
+from regimens.actions.parts import RateFacts, ReactionFacts, VialFacts, split_over_vials
 from regimens.models import Administration, PlannedDose
 from regimens.models.status import status_of
 from tests.factories import make_patient, make_weight

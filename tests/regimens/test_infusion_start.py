@@ -10,10 +10,11 @@ import pytest
 
 from patients.actions import close_patient
 from patients.refusal import Refusal
-from regimens.actions import courses, departures, disputes, planning, replanning
+from regimens.actions import courses, departures, disputes, outside, planning, replanning
 from regimens.actions.around import read_around
-from regimens.actions.charting import VialFacts, read_dose
+from regimens.actions.charting import read_dose
 from regimens.actions.infusions import AlreadyRecorded
+from regimens.actions.parts import VialFacts
 from regimens.models import Administration, PlannedDose
 from tests.factories import make_weight
 from tests.regimens.ward import TRANSPLANTED, dose, give, make_course, make_ward, release, start, verify, vitals
@@ -220,6 +221,17 @@ def test_the_initial_table_is_used_again_after_more_than_56_days():
     last = dose(course, 7)
     assert last.rate_table == "subsequent"
     assert start(ward, last, at=last.opens_at + timedelta(days=1)).rate_table == "initial"
+
+
+def test_a_dose_given_elsewhere_decides_rates_and_distance_at_the_bedside_too():
+    ward = make_ward()
+    course = make_course(ward)
+    second = dose(course, 2)
+    at = second.opens_at + timedelta(hours=6)
+    told = outside.OutsideFacts(product="cmv_ig", given_at=at - timedelta(days=5), said_by="Letter of the clinic")
+    outside.record_outside_dose(patient=course.patient, dose=told, by=ward.nurse, at=at)
+    record = give(ward, second, at=at, reason="Given before the letter was read")
+    assert (record.rate_table, "under_interval" in record.flags) == ("subsequent", True)
 
 
 def test_a_start_is_one_event_in_the_history_and_few_statements(django_assert_max_num_queries):

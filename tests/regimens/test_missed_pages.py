@@ -16,8 +16,8 @@ from django.utils import timezone
 from patients.actions import close_patient
 from patients.when import day_text
 from regimens.actions import missed
-from regimens.actions.charting import VialFacts
 from regimens.actions.not_given import record_not_given
+from regimens.actions.parts import VialFacts
 from regimens.models import Course, MissedDoseDecision
 from tests.factories import NEW_YORK, PASSWORD
 from tests.regimens.ward import LOT_EXPIRES, dose, give, make_course, make_ward

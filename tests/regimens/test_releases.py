@@ -15,7 +15,7 @@ from patients import actions
 from patients.models import Centre, Event
 from patients.refusal import Refusal
 from patients.roles import Role
-from regimens.actions import courses, findings, papers, releases, replanning, risks
+from regimens.actions import courses, findings, outside, papers, releases, replanning, risks
 from regimens.models import Hold, Order, Release
 from tests.factories import PASSWORD, make_answers, make_centre, make_member, make_weight
 from tests.regimens.ward import TRANSPLANTED, Ward, dose, give, make_course, make_ward, release, start, verify
@@ -234,6 +234,19 @@ def test_a_center_that_asks_for_consent_releases_nothing_without_one():
         at=FIRST,
     )
     release(ward, planned, at=FIRST)
+    papers.withdraw_consent(course=course, reason="Changed their mind", by=ward.nurse, at=FIRST)
+    refused("no_consent", lambda: start(ward, planned, at=FIRST, released=False))
+
+
+def test_a_dose_that_was_overtaken_by_a_later_one_is_neither_released_nor_started():
+    ward = make_ward()
+    course, second, noon = second_dose(ward)
+    third = dose(course, 3)
+    give(ward, third, at=noon - 5 * HOURS, reason="Given at another clinic by mistake")
+    refused("overtaken", lambda: release(ward, second, at=noon + HOURS))
+    release_row = Release.objects.filter(dose=second)
+    assert not release_row.exists()
+    refused("overtaken", lambda: start(ward, second, at=noon + HOURS, released=False))
 
 
 # How long it lasts ---------------------------------------------------------------------------------------------------------
@@ -294,6 +307,22 @@ def test_a_prescriber_signs_a_shorter_interval_and_the_start_says_so():
     with pytest.raises(Refusal):
         releases.release_interval(dose=second, reason=reason, by=ward.prescriber, at=at)
     assert "under_interval" in start(ward, second, at=at).flags
+
+
+def test_a_signature_under_a_shorter_interval_ends_with_the_next_infusion_on_record():
+    ward = make_ward()
+    course = make_course(ward)
+    give(ward, dose(course), at=TRANSPLANTED + timedelta(days=8), reason="Given on arrival, before the decision")
+    second = dose(course, 2)
+    at = second.opens_at + 6 * HOURS
+    sign = {"dose": second, "reason": "Travels on the day after; agreed with the team", "by": ward.prescriber}
+    releases.release_interval(**sign, at=at)
+    told = outside.OutsideFacts(product="cmv_ig", given_at=at + HOURS, said_by="Letter of the clinic")
+    outside.record_outside_dose(patient=course.patient, dose=told, by=ward.nurse, at=at + 2 * HOURS)
+    release(ward, second, at=at + 3 * HOURS)
+    refused("min_interval", lambda: start(ward, second, at=at + 3 * HOURS, released=False))
+    releases.release_interval(**sign, at=at + 3 * HOURS)
+    assert "under_interval" in start(ward, second, at=at + 3 * HOURS, released=False).flags
 
 
 def test_there_is_nothing_to_sign_where_the_interval_is_kept():
@@ -383,5 +412,5 @@ def test_the_interval_page_asks_a_prescriber_for_reason_and_password():
     data = {"reason": "Travels on the day after this one"}
     assert client.post(url, data | {"password": "wrong"}).status_code == 422
     assert client.post(url, data | {"password": PASSWORD}).status_code == 302
-    assert second.interval_release.reason == "Travels on the day after this one"
+    assert second.interval_releases.get().reason == "Travels on the day after this one"
     assert "Travels on the day after this one" in client.get(url).content.decode()

@@ -22,8 +22,8 @@ from patients.models import Centre, Membership
 from patients.refusal import Refusal
 from patients.roles import Role
 from regimens.actions import bedside, bookings, courses, disputes, holds, missed, referral, replanning
-from regimens.actions.charting import ReactionFacts, VialFacts
 from regimens.actions.not_given import record_not_given
+from regimens.actions.parts import ReactionFacts, VialFacts
 from regimens.domain.reasons import Refused
 from regimens.models import Administration, Course, Hold, PlannedDose
 from regimens.models.status import status_of

@@ -15,7 +15,7 @@ from patients.models import Centre, Membership, Patient
 from patients.refusal import Refusal
 from patients.roles import Role
 from regimens.actions import courses, infusions, orders, planning, releases, verification
-from regimens.actions.charting import VialFacts, VitalsFacts
+from regimens.actions.parts import VialFacts, VitalsFacts
 from regimens.models import Administration, Course, PlannedDose, Release
 from tests import factories
 
