@@ -11,14 +11,20 @@ from regimens.models import Administration, AntibodyRemoval, Course, LabResult, 
 
 def course_for(by: Membership | None, course_id: uuid.UUID) -> Course:
     """One course with its patient, transplant, protocol and monograph, or 404."""
-    rows = Course.objects.select_related("patient", "transplant", "protocol", "monograph", "built_by__user")
+    rows = Course.objects.select_related("patient__centre", "transplant", "protocol", "monograph", "built_by__user")
     return one(rows.filter(patient__in=patients_of(by)), pk=course_id)
 
 
 def dose_for(by: Membership | None, dose_id: uuid.UUID) -> PlannedDose:
     """One planned dose with its course and patient, or 404."""
     rows = PlannedDose.objects.select_related(
-        "course__patient", "course__transplant", "course__monograph", "course__protocol", "protocol_dose", "weight", "centre"
+        "course__patient__centre",
+        "course__transplant",
+        "course__monograph",
+        "course__protocol",
+        "protocol_dose",
+        "weight",
+        "centre",
     )
     return one(rows.filter(course__patient__in=patients_of(by)), pk=dose_id)
 

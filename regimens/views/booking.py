@@ -24,7 +24,7 @@ def booking(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
     """Book a dose inside its window, or take the booking away. The signed plan stays as it is."""
     dose = dose_for(request.membership, dose_id)
     require(request.membership, "read_charts")
-    now, by, zone = timezone.now(), request.membership, request.membership.centre.time_zone
+    now, by, zone = timezone.now(), request.membership, dose.course.patient.centre.time_zone
     is_clearing = request.method == "POST" and request.POST.get("act") == "clear"
     initial = {"booked_for": dose.booked_for, "booked_place": dose.booked_place}
     form = (
@@ -49,7 +49,7 @@ def booking(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
         if booked:
             messages.success(request, f"Booked: dose {dose.number}, {display.format_instant(booked.booked_for, zone)}.")
             return redirect("dose", dose_id=dose.pk)
-    context = patient_frame(request, dose.course.patient, now) | {
+    context = patient_frame(dose.course.patient, now) | {
         "dose": dose,
         "window": window_text(dose, zone),
         "target": display.format_weekday_day(dose.target_on),

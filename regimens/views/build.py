@@ -20,10 +20,10 @@ from patients.refusal import Refusal
 from patients.roles import may, require
 from patients.signing import signed_by
 from regimens.actions import courses, orders, planning
+from regimens.domain.clock import local_day
 from regimens.domain.reasons import Refused
 from regimens.forms.build import BuildForm
 from regimens.models import Course, Order, OutsideDose
-from regimens.views.frame import local_day
 from regimens.views.ordering import Case, case_frame, offered_for, read_case, record_antiviral
 from regimens.views.preview import preview_rows
 from regimens.views.rows import totals

@@ -18,7 +18,7 @@ from regimens.models import Monograph
 from regimens.views import chart_panels
 from regimens.views.chart_course import course_view
 from regimens.views.chart_facts import ChartFacts, read_chart
-from regimens.views.frame import local_today, patient_frame
+from regimens.views.frame import patient_frame
 from regimens.views.notes import note_lines
 
 WEIGHTS_SHOWN = 8
@@ -41,17 +41,17 @@ def chart(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     require(by, "read_charts")
     patient = patient_for(by, patient_id)
     now = timezone.now()
-    zone = by.centre.time_zone
+    zone = patient.centre.time_zone
     audit.event("read_chart", by=by, patient=patient)
     facts = read_chart(patient)
     several = len(facts.transplants) > 1 and bool(facts.courses)
     older = {course.pk for course in replanning.older_open_courses(patient)} if several else set()
     views = [course_view(facts, course, by, now, older) for course in facts.courses]
     monograph = _monograph(facts)
-    context = patient_frame(request, patient, now, facts.answers, facts.weights) | {
+    context = patient_frame(patient, now, facts.answers, facts.weights) | {
         "courses": [view for view in views if not view["course"].stopped_at],
         "past_courses": [view for view in views if view["course"].stopped_at],
-        "transplants": chart_panels.running_transplants(facts, by, local_today(request, now), now),
+        "transplants": chart_panels.running_transplants(facts, by, zone, now),
         "infusions": chart_panels.infusion_lines(facts, zone),
         "weights": facts.weights[:WEIGHTS_SHOWN],
         "more_weights": max(len(facts.weights) - WEIGHTS_SHOWN, 0),
@@ -63,7 +63,7 @@ def chart(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
         "denied": [row.get_kind_display() for row in facts.answers if row.answer == Answer.ABSENT],
         "outside": chart_panels.outside_lines(facts, zone),
         "removals": facts.removals,
-        "questions": list(chart_panels.questions(facts, monograph.to_domain() if monograph else None, by)),
+        "questions": list(chart_panels.questions(facts, monograph.to_domain() if monograph else None, by, zone)),
         "notes": note_lines(facts.notes, now, zone),
         "open_queries": sum(note.is_query and note.answered_at is None for note in facts.notes),
         "handover": facts.handover,

@@ -36,7 +36,7 @@ class Notice:
 
 def course_view(facts: ChartFacts, course: Course, by: Membership, now: datetime, older: set[uuid.UUID]) -> dict[str, Any]:
     """The context of one course. ``older`` are the open courses of a transplant that is not the latest."""
-    zone = by.centre.time_zone
+    zone = course.patient.centre.time_zone
     doses = facts.doses[course.pk]
     holds = facts.holds[course.pk]
     lines = [dose_line(record_of(facts, dose), by, now) for dose in doses]
@@ -54,7 +54,7 @@ def course_view(facts: ChartFacts, course: Course, by: Membership, now: datetime
         "notices": list(_notices(facts, course, left, open_hold, by, now, older)) if is_open else [],
         "acts": list(_acts(course, open_hold, by)) if is_open else [],
         "ordered": ordered.beside(order, course, doses, zone=zone, now=now) if order else None,
-        "consent": consent_text(facts.consents.get(course.pk), by.centre.consent_required),
+        "consent": consent_text(facts.consents.get(course.pk), course.patient.centre.consent_required),
         "payer": payer_text(facts.authorizations.get(course.pk)),
         "may_papers": may(by, "authorize") or may(by, "record_consent"),
         "kept": facts.kept[course.pk],
@@ -90,7 +90,7 @@ def _notices(
     now: datetime,
     older: set[uuid.UUID],
 ) -> Iterator[Notice]:
-    zone = by.centre.time_zone
+    zone = course.patient.centre.time_zone
     if open_hold is not None:
         yield _hold_notice(open_hold, course, by, now)
     if course.pk in older:
@@ -128,12 +128,12 @@ def _notices(
     if any(not dose.verified_at for dose in left):
         link = (("Verify the plan", reverse("verify", args=[course.pk])),)
         yield Notice("info", "◇", "Doses of this course wait for a second pharmacist.", link)
-    if by.centre.consent_required and course.pk not in facts.consents:
+    if course.patient.centre.consent_required and course.pk not in facts.consents:
         yield Notice("soft", "⚠", "No consent is on record: no dose is released without one.", _papers(course, by))
 
 
 def _hold_notice(hold: Hold, course: Course, by: Membership, now: datetime) -> Notice:
-    zone = by.centre.time_zone
+    zone = course.patient.centre.time_zone
     words = hold.get_reason_code_display() + (f", {hold.reason}" if hold.reason else "")
     is_due = hold.review_on <= local_day(now, zone)
     review = "Review day reached" if is_due else "Review on"
@@ -147,7 +147,7 @@ def _hold_notice(hold: Hold, course: Course, by: Membership, now: datetime) -> N
 
 def _weight_notice(facts: ChartFacts, course: Course, left: Sequence[PlannedDose], by: Membership) -> Iterator[Notice]:
     """A weight 10 percent or more off asks; a newer one less far off is only offered."""
-    latest = facts.latest_weight
+    latest, zone = facts.latest_weight, course.patient.centre.time_zone
     percent = course.monograph.to_domain().limit("weight_change_percent")
     asks = [dose for dose in left if weighing.weight_has_changed(dose, latest, percent, facts.kept[course.pk])]
     if asks and latest is not None:
@@ -155,19 +155,19 @@ def _weight_notice(facts: ChartFacts, course: Course, left: Sequence[PlannedDose
         yield Notice(
             "soft",
             "⚠",
-            f"The latest weight, {_weight_text(latest, by)}, differs by {display.format_unit(percent.value, percent.unit)} or more from "
+            f"The latest weight, {_weight_text(latest, zone)}, differs by {display.format_unit(percent.value, percent.unit)} or more from "
             f"the {display.format_unit(asks[0].weight_kg, 'kg')} these doses were computed from. None starts until somebody has decided.",
             (*_replan(course, by, "Recalculate"), *keep),
         )
     elif asks:
         yield Notice("soft", "⚠", "The weight of these doses was entered in error, and there is no other. Weigh again.")
     elif latest is not None and any(dose.weight_kg != latest.weight_kg for dose in left):
-        text = f"A newer weight is on record: {_weight_text(latest, by)}."
+        text = f"A newer weight is on record: {_weight_text(latest, zone)}."
         yield Notice("passive", "", text, _replan(course, by, "See what a recalculation would change"))
 
 
-def _weight_text(weight: WeightMeasurement, by: Membership) -> str:
-    return f"{display.format_unit(weight.weight_kg, 'kg')} of {display.format_instant(weight.measured_at, by.centre.time_zone)}"
+def _weight_text(weight: WeightMeasurement, zone: str) -> str:
+    return f"{display.format_unit(weight.weight_kg, 'kg')} of {display.format_instant(weight.measured_at, zone)}"
 
 
 def _query_notice(note: Note, by: Membership) -> Notice:

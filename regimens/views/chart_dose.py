@@ -93,7 +93,7 @@ class DoseLine:
 def dose_line(record: DoseRecord, by: Membership, now: datetime) -> DoseLine:
     """The line of one dose for one person."""
     dose = record.dose
-    zone = by.centre.time_zone
+    zone = dose.course.patient.centre.time_zone
     status = status_of(dose, now, record.records, record.holds)
     shown = _shown(record, status)
     word = _word(dose, shown, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -167,7 +167,7 @@ def outside_lines(facts: ChartFacts, zone: str) -> list[dict[str, str]]:
     ]
 
 
-def questions(facts: ChartFacts, value: MonographValue | None, by: Membership) -> Iterator[Question]:
+def questions(facts: ChartFacts, value: MonographValue | None, by: Membership, zone: str) -> Iterator[Question]:
     """What results, antibody removals and doses given elsewhere ask a prescriber now."""
     decides = may(by, "decide_finding")
     asked = findings.result_questions(facts.results, facts.given_at)
@@ -184,7 +184,7 @@ def questions(facts: ChartFacts, value: MonographValue | None, by: Membership) -
         yield Question(question.sentence, reverse(question.url_name, args=[question.pk]) if decides else "")
     for row in _undecided_elsewhere(facts):
         sentence = (
-            f"CMV immune globulin was given elsewhere on {display.format_day(local_day(row.given_at, by.centre.time_zone))}: "
+            f"CMV immune globulin was given elsewhere on {display.format_day(local_day(row.given_at, zone))}: "
             "does it count as the initial dose?"
         )
         yield Question(sentence, reverse("outside-dose-decide", args=[row.pk]) if decides else "")
@@ -202,11 +202,11 @@ def _waiting_grafts(facts: ChartFacts) -> Iterator[Transplant]:
             yield graft
 
 
-def running_transplants(facts: ChartFacts, by: Membership, today: date, now: datetime) -> list[dict[str, Any]]:
+def running_transplants(facts: ChartFacts, by: Membership, zone: str, now: datetime) -> list[dict[str, Any]]:
     """The transplants, each with the order that waits for its course and what is to be done next."""
     courses = {course.transplant_id for course in facts.courses if not course.stopped_at}
     waiting = {order.transplant_id: order for order in facts.orders if order.course_id is None}
-    zone = by.centre.time_zone
+    today = local_day(now, zone)
     rows = []
     for graft in facts.transplants:
         order = waiting.get(graft.pk)

@@ -37,7 +37,7 @@ def stop(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     if request.method == "POST" and attempt(form, act) is not None:
         messages.success(request, "The course is stopped: nothing of it is due any more.")
         return redirect("chart", patient_id=course.patient_id)
-    context = patient_frame(request, course.patient, timezone.now()) | {"course": course, "form": form}
+    context = patient_frame(course.patient, timezone.now()) | {"course": course, "form": form}
     return render(request, "regimens/course_stop.html", context, status=422 if request.method == "POST" else 200)
 
 

@@ -28,10 +28,9 @@ def dose_page(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
     dose = dose_for(by, dose_id)
     now = timezone.now()
     patient = dose.course.patient
-    patient.centre = by.centre
     plan = planning.infusion_plan_of(dose)
     facts = read_chart(patient)
-    context = patient_frame(request, patient, now, facts.answers, facts.weights) | {
+    context = patient_frame(patient, now, facts.answers, facts.weights) | {
         "dose": dose,
         "line": dose_line(record_of(facts, dose), by, now),
         "basis": basis_text(dose),

@@ -55,7 +55,7 @@ def results(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     known = findings.known_of(patient)
     asking = {question.pk for question in findings.result_questions(known.results, known.given_at)}
     rows = patient.results.select_related("recorded_by__user", "decided_by__user").order_by("-sampled_at", "-pk")
-    context = patient_frame(request, patient, now) | {
+    context = patient_frame(patient, now) | {
         "rows": [_result_line(row, known.first_given_at, asking, zone) for row in rows[:MOST_ROWS]],
         "limits": _limits(),
         "form": form if may(by, "record_finding") else None,
@@ -149,7 +149,7 @@ def removals(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     value = planning.published().to_domain()
     asked = {q.pk: q.sentence for q in findings.removal_questions(known.removals, known.given_at, known.booked_for, value)}
     rows = patient.antibody_removals.select_related("recorded_by__user", "decided_by__user").order_by("-at", "-pk")
-    context = patient_frame(request, patient, now) | {
+    context = patient_frame(patient, now) | {
         "rows": [
             {
                 "row": row,
@@ -237,7 +237,7 @@ def risk_list(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     if transplant is not None:
         transplant.patient = patient
         shown = risks.screening_of(transplant, planning.published().to_domain(), answers, live, today).findings
-    context = patient_frame(request, patient, now, answers) | {
+    context = patient_frame(patient, now, answers) | {
         "live": live,
         "factors": [RiskReview.FACTORS[factor] for factor in live.factors] if live else [],
         "earlier": [row for row in reviews if row is not live],
@@ -281,7 +281,7 @@ def _decide(
             messages.info(request, f"No dose starts until the course is acted on: {answer} it here.")
             return redirect("course-hold" if answer == "hold" else "course-stop", course_id=course.pk)
         return redirect(back)
-    context = patient_frame(request, patient, now) | {
+    context = patient_frame(patient, now) | {
         "title": title,
         "sentence": sentence,
         "lines": lines,
@@ -302,7 +302,7 @@ def _strike(
     if request.method == "POST" and attempt(form, lambda: act(form.cleaned_data["reason"], now)):
         messages.success(request, "Struck out. It stays readable.")
         return redirect(back)
-    context = patient_frame(request, patient, now) | {"what": what, "form": form, "back": back}
+    context = patient_frame(patient, now) | {"what": what, "form": form, "back": back}
     return render(request, "regimens/finding_strike.html", context, status=422 if request.method == "POST" else 200)
 
 

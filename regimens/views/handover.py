@@ -40,7 +40,7 @@ def hand_over(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
             return redirect("hand-over", patient_id=patient.pk)
         return redirect("chart", patient_id=patient.pk)
     context = (
-        patient_frame(request, patient, now)
+        patient_frame(patient, now)
         | _so_far(patient, patient.centre.time_zone, now)
         | forms
         | {

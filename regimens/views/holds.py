@@ -78,9 +78,9 @@ def resume(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
 def _page(
     request: HttpRequest, template: str, course: Course, now: Any, form: forms.Form, *, held: Hold | None
 ) -> HttpResponse:
-    zone = request.membership.centre.time_zone
+    zone = course.patient.centre.time_zone
     left = course.doses.filter(settled_at=None).select_related("protocol_dose").order_by("number")
-    context = patient_frame(request, course.patient, now) | {
+    context = patient_frame(course.patient, now) | {
         "course": course,
         "form": form,
         "held": _held(held, zone) if held else None,

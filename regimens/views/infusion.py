@@ -188,7 +188,7 @@ class _Page:
         url = reverse("infusion-log", args=[dose.pk])
         ways = (("start", "Start now"), ("given", "Already given"))
         value = dose.course.monograph.to_domain()
-        context = patient_frame(self.request, self.chart.patient, self.now, self.around.answers) | {
+        context = patient_frame(self.chart.patient, self.now, self.around.answers) | {
             "dose": dose,
             "dose_text": display.format_unit(dose.dose_mg, "mg"),
             "volume_text": display.format_unit(dose.draw_ml, "mL"),
@@ -231,7 +231,7 @@ def unplanned(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     forms_ = given_forms(request, patient, value, now, posted, is_planned=False)
 
     def answer(refusal: Any = None, first: uuid.UUID | None = None, status: int = 200) -> HttpResponse:
-        context = patient_frame(request, patient, now) | {"given": forms_, "refusal": refusal, "first": first}
+        context = patient_frame(patient, now) | {"given": forms_, "refusal": refusal, "first": first}
         return render(request, "regimens/infusion_unplanned.html", context, status=status)
 
     if request.method != "POST":

@@ -220,7 +220,7 @@ def _answer(
     context["forms"] = _offered(request, record, now, bound, parts, context["next_rate"])
     if request.htmx:
         return render(request, "regimens/_infusion_record.html", context, status=status)
-    return render(request, "regimens/infusion.html", context | patient_frame(request, record.patient, now), status=status)
+    return render(request, "regimens/infusion.html", context | patient_frame(record.patient, now), status=status)
 
 
 def _offered(

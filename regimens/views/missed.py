@@ -184,7 +184,7 @@ def _case(
     if referral is None and may(request.membership, "build") and is_before_referral(file, dose):
         referral = BeforeReferralForm(auto_id="id_referral_%s")
     record = chart.live_record(dose)
-    context = patient_frame(request, chart.patient, now) | {
+    context = patient_frame(chart.patient, now) | {
         "dose": dose,
         "state": str(file.status),
         "amount": display.format_unit(dose.dose_mg, "mg"),
@@ -222,7 +222,7 @@ def _closed_case(request: HttpRequest, chart: Chart, dose: PlannedDose, refused:
     reasons = missed.reasons_for(Decision(decision.decision), listed) if decision else []
     words = next((r.sentence for r in reasons if decision and r.code == decision.reason_code), "")
     shown = {"dose": dose, "refusal": refused, "decision": decision, "reason": words}
-    context = patient_frame(request, chart.patient, now) | shown
+    context = patient_frame(chart.patient, now) | shown
     return render(request, "regimens/decide_closed.html", context, status=409 if request.method == "POST" else 200)
 
 
@@ -345,7 +345,7 @@ def not_given(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, f"Noted: dose {dose.number} is not given today. It stays open.")
             return redirect("chart", patient_id=dose.course.patient_id)
-    context = patient_frame(request, dose.course.patient, now) | {
+    context = patient_frame(dose.course.patient, now) | {
         "dose": dose,
         "form": form,
         "refusal": refusal,

@@ -17,9 +17,10 @@ from patients.refusal import Refusal
 from patients.roles import may, require
 from regimens.access import note_for
 from regimens.actions import notes
+from regimens.domain.clock import local_day
 from regimens.forms.notes import AnswerForm, NoteForm, owners_of
 from regimens.models import Course, Note
-from regimens.views.frame import local_day, patient_frame
+from regimens.views.frame import patient_frame
 
 SHOWN = 100
 
@@ -56,8 +57,8 @@ def notes_page(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     rows = list(
         patient.notes.select_related("owner__user", "written_by__user", "answered_by__user", "course__protocol")[:SHOWN]
     )
-    context = patient_frame(request, patient, now) | {
-        "lines": note_lines(rows, now, request.membership.centre.time_zone),
+    context = patient_frame(patient, now) | {
+        "lines": note_lines(rows, now, patient.centre.time_zone),
         "form": form,
         "writes": writes,
         "most": SHOWN if len(rows) == SHOWN else 0,
@@ -106,8 +107,8 @@ def answer_page(request: HttpRequest, note_id: int) -> HttpResponse:
             waits = " The plan waits for verification again." if note.returned_revision else ""
             messages.success(request, f"Answered: the query is closed.{waits}")
             return redirect("notes", patient_id=note.patient_id)
-    context = patient_frame(request, note.patient, now) | {
-        "line": note_lines([note], now, request.membership.centre.time_zone)[0],
+    context = patient_frame(note.patient, now) | {
+        "line": note_lines([note], now, note.patient.centre.time_zone)[0],
         "form": form,
         "back": reverse("notes", args=[note.patient_id]),
     }

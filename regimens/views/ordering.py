@@ -15,17 +15,16 @@ from patients import facts
 from patients.models import Precaution, Transplant
 from patients.roles import may
 from regimens.actions import courses, planning
+from regimens.actions.risks import screening_of
 from regimens.domain import screening
+from regimens.domain.clock import local_day
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.forms.build import given_text
 from regimens.forms.order import Offered
 from regimens.models import COUNTED, Administration, Course, Monograph, Order, OutsideDose, PlannedDose, RiskReview
 from regimens.models.together import attach_people, read_together
 from regimens.templatetags import display
-from regimens.views.frame import local_day, patient_frame
-
-# Of the checklist of risks, those that burden the kidney.
-RENAL = frozenset({"diabetes", "volume_depletion", "sepsis", "paraproteinemia", "nephrotoxic_drugs"})
+from regimens.views.frame import patient_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +124,11 @@ def record_antiviral(transplant: Transplant, data: dict[str, Any], by, now: date
 def case_frame(request: HttpRequest, case: Case, now: datetime) -> dict:
     """What the pages of an order and of a course show of the case."""
     transplant = case.transplant
-    zone = request.membership.centre.time_zone
+    zone = transplant.patient.centre.time_zone
     group = screening.risk_group(
         donor_igg=transplant.donor_cmv_igg, recipient_igg=transplant.recipient_cmv_igg, organs=transplant.organs
     )
-    return patient_frame(request, transplant.patient, now, case.answers) | {
+    return patient_frame(transplant.patient, now, case.answers) | {
         "transplant": transplant,
         "organs": transplant.organ_names,
         "monograph": case.monograph,
@@ -151,18 +150,5 @@ def case_frame(request: HttpRequest, case: Case, now: datetime) -> dict:
 
 def screening_notes(case: Case, today: date) -> list[screening.Finding]:
     """What the monograph asks to be seen once before the order: cautions and notes, never a stop (those refused the page)."""
-    transplant, value, risk = case.transplant, case.value, case.risk
-    present = {row.kind for row in case.answers if row.answer == "present"}
-    findings = screening.screen(
-        monograph=value,
-        precautions=sorted(present & {statement.code for statement in value.statements}),
-        organs=transplant.organs,
-        donor_igg=transplant.donor_cmv_igg,
-        recipient_igg=transplant.recipient_cmv_igg,
-        has_antiviral=transplant.antiviral not in ("not_recorded", "none"),
-        born_on=transplant.patient.birth_on,
-        on=today,
-        pregnancy=risk.pregnancy if risk else "not_recorded",
-        renal_risks=[RiskReview.FACTORS[code].lower() for code in risk.factors if code in RENAL] if risk else (),
-    ).findings
+    findings = screening_of(case.transplant, case.value, case.answers, case.risk, today).findings
     return [finding for finding in findings if finding.level != "stop"]

@@ -104,7 +104,7 @@ def cosign(request: HttpRequest, order_id: int) -> HttpResponse:
             messages.success(request, "Order signed.")
             return redirect("orders")
     patient = order.transplant.patient
-    context = patient_frame(request, patient, timezone.now()) | {
+    context = patient_frame(patient, timezone.now()) | {
         "order": order,
         "is_own": order.prescriber_id == request.membership.pk,
         "form": form,
@@ -135,7 +135,7 @@ def withdraw(request: HttpRequest, order_id: int) -> HttpResponse:
         else:
             messages.success(request, "Order withdrawn.")
             return redirect("chart", patient_id=order.transplant.patient_id)
-    context = patient_frame(request, order.transplant.patient, timezone.now()) | {
+    context = patient_frame(order.transplant.patient, timezone.now()) | {
         "order": order,
         "form": form,
         "back": reverse("order-new", args=[order.transplant_id]),

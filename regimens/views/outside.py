@@ -48,7 +48,7 @@ def outside_doses(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
                 return redirect("outside-doses", patient_id=patient.pk)
     rows = patient.outside_doses.select_related("recorded_by__user", "decided_by__user", "dose").order_by("-given_at", "-pk")
     transplants = list(patient.transplants.order_by("-reperfusion_at"))
-    context = patient_frame(request, patient, now) | {
+    context = patient_frame(patient, now) | {
         "rows": [_line(row, transplants, zone) for row in rows],
         "form": form if may_record else None,
         "may_strike": may(request.membership, "enter_in_error"),
@@ -76,7 +76,7 @@ def strike_out(request: HttpRequest, outside_id: int) -> HttpResponse:
         else:
             messages.success(request, "Entry struck out.")
             return redirect("outside-doses", patient_id=row.patient_id)
-    context = patient_frame(request, row.patient, timezone.now()) | {
+    context = patient_frame(row.patient, timezone.now()) | {
         "row": row,
         "text": given_text(row, row.patient.centre.time_zone),
         "form": form,
@@ -101,7 +101,7 @@ def decide(request: HttpRequest, outside_id: int) -> HttpResponse:
         else:
             messages.success(request, "Decision signed.")
             return redirect("chart", patient_id=row.patient_id)
-    context = patient_frame(request, row.patient, now) | {
+    context = patient_frame(row.patient, now) | {
         "row": row,
         "text": given_text(row, row.patient.centre.time_zone),
         "asks": any(outside.asks(row, transplant) for transplant in row.patient.transplants.all()),

@@ -50,13 +50,13 @@ def papers(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
             return redirect("papers", course_id=course.pk)
     authorizations = list(course.authorizations.select_related("recorded_by__user").order_by("-recorded_at", "-pk"))
     consents = list(course.consents.select_related("obtained_by__user", "withdrawn_by__user").order_by("-recorded_at", "-pk"))
-    context = patient_frame(request, course.patient, now) | {
+    context = patient_frame(course.patient, now) | {
         "course": course,
         "now_standing": next((row for row in authorizations if not row.superseded_at), None),
         "earlier": [row for row in authorizations if row.superseded_at],
         "consents": consents,
         "live_consent": next((row for row in consents if not row.withdrawn_at), None),
-        "is_required": by.centre.consent_required,
+        "is_required": course.patient.centre.consent_required,
         "authorize": authorize,
         "consent": consent,
         "withdraw": withdraw,

@@ -104,7 +104,7 @@ def _page(
     rows = rows_of(chart, dose, around, checks, now)
     until = releases.lasts_until(dose, around.release)
     is_live = until is not None and now <= until
-    context = patient_frame(request, chart.patient, now, around.answers) | {
+    context = patient_frame(chart.patient, now, around.answers) | {
         "dose": dose,
         "dose_text": display.format_unit(dose.dose_mg, "mg"),
         "volume_text": display.format_unit(dose.draw_ml, "mL"),
@@ -160,7 +160,7 @@ def interval(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
     last = next(reversed(chart.counted()), None)
     earliest = releases.earliest_start(chart, live, now)
     signed = signature_under(around.intervals, chart.previous())
-    context = patient_frame(request, chart.patient, now, around.answers) | {
+    context = patient_frame(chart.patient, now, around.answers) | {
         "dose": live,
         "rows": [
             {"label": "Last infusion started", "value": display.format_instant(last.started_at, zone) if last else "None"},

@@ -17,10 +17,10 @@ from regimens.actions.around import Around
 from regimens.actions.charting import Chart
 from regimens.actions.previous import signature_under
 from regimens.actions.releases import Check
+from regimens.domain.clock import local_day
 from regimens.domain.units import with_unit
 from regimens.models import LabResult, PlannedDose, ResultKind, RiskReview
 from regimens.templatetags import display
-from regimens.views.frame import local_day
 
 TWO = 2  # how many values of each result and weight are shown: the last and the one before
 MARKS = {"stop": ("stop", "Stops"), "see": ("overdue", "See"), "ok": ("given", "In order"), "none": ("planned", "None")}

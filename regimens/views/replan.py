@@ -44,7 +44,7 @@ def replan(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     require(request.membership, "build")
     now = timezone.now()
     chart = read_dose(dose)
-    frame = patient_frame(request, chart.patient, now)
+    frame = patient_frame(chart.patient, now)
     latest = frame["banner"].weight
     keeps = request.GET.get("weight") == KEEP
     draft, refusal = _draft(chart, None if keeps else latest, now)
@@ -244,7 +244,7 @@ def move(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
             messages.success(request, f"Dose {new.number} is planned for {on}: a pharmacist verifies the new revision.")
             return redirect("chart", patient_id=chart.patient.pk)
     zone = chart.centre.time_zone
-    context = patient_frame(request, chart.patient, now) | {
+    context = patient_frame(chart.patient, now) | {
         "dose": dose,
         "title": short_title(dose.title),
         "target": display.format_weekday_day(dose.target_on),

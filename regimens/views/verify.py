@@ -26,13 +26,14 @@ from patients.roles import may, require
 from patients.signing import signed_by
 from regimens.access import course_for
 from regimens.actions import notes, planning, verification
+from regimens.domain.clock import local_day
 from regimens.forms.course import SignForm, VerifyForm
 from regimens.forms.notes import ReturnForm, owners_of
 from regimens.models import Course, Note, PlannedDose
 from regimens.templatetags import display
 from regimens.views import ordered
 from regimens.views.chart_facts import read_chart
-from regimens.views.frame import local_today, patient_frame
+from regimens.views.frame import patient_frame
 from regimens.views.notes import note_lines
 from regimens.views.rows import rates_text, why, window_text
 from regimens.views.worklist import counts_of
@@ -104,7 +105,6 @@ def verify(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     by = request.membership
     require(by, "read_charts")
     course = course_for(by, course_id)
-    course.patient.centre = by.centre
     now = timezone.now()
     doses = list(verification.open_unsigned(course).select_related("protocol_dose", "weight", "built_by__user"))
     for dose in doses:
@@ -134,7 +134,10 @@ def _forms(request: HttpRequest, course: Course, doses: list[PlannedDose], own: 
     back = None
     if may(by, "verify") and not own:
         owners = owners_of(by.centre)
-        initial = {"owner": doses[0].built_by_id, "due_on": local_today(request, timezone.now()) + timedelta(days=1)}
+        initial = {
+            "owner": doses[0].built_by_id,
+            "due_on": local_day(timezone.now(), course.patient.centre.time_zone) + timedelta(days=1),
+        }
         returned = posted and "return" in request.POST
         back = ReturnForm(request.POST, owners=owners) if returned else ReturnForm(initial=initial, owners=owners)
     compared = posted and "return" not in request.POST
@@ -191,7 +194,7 @@ def _send_back(request: HttpRequest, course: Course, doses: list[PlannedDose], f
 def _context(
     request: HttpRequest, course: Course, doses: list[PlannedDose], forms: Forms, own: bool, now: datetime
 ) -> dict[str, Any]:
-    zone = request.membership.centre.time_zone
+    zone = course.patient.centre.time_zone
     first = doses[0]
     facts = read_chart(course.patient)
     order = facts.order_of(course)
@@ -207,7 +210,7 @@ def _context(
         for dose in (doses if forms.agreed else [])
     ]
     queries = [note for note in facts.notes if note.course_id == course.pk and note.is_query]
-    return patient_frame(request, course.patient, now, facts.answers, facts.weights) | {
+    return patient_frame(course.patient, now, facts.answers, facts.weights) | {
         "course": course,
         "transplant": course.transplant,
         "order": order,

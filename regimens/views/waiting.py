@@ -49,7 +49,8 @@ KINDS = (
     Kind("handover", "Handed over, not acknowledged: still ours", "since", "Open", _to("hand-over")),
 )
 
-# Each part is a number of its own rows only: what is open, bounded by an index of open rows and by its LIMIT.
+# Each part is a number of its own rows only: what is open, bounded by an index of open rows and by its LIMIT. A closed chart is left
+# out before the LIMIT, never after it; an infusion that runs is shown whatever the chart says.
 WAITING_SQL = f"""
 WITH policy AS (
     SELECT coalesce(max(l.value) FILTER (WHERE l.code = 'booking_warn_days'), 0)::int AS booking_days,
@@ -60,6 +61,7 @@ WITH policy AS (
     SELECT d.id, d.course_id, d.number, d.title, d.target_on, d.booked_for, d.opens_at, d.closes_at,
            {IN_HOURS_SQL} AS in_hours
     FROM regimens_planneddose d JOIN regimens_protocoldose r ON r.id = d.protocol_dose_id
+    JOIN regimens_course c ON c.id = d.course_id JOIN patients_patient p ON p.id = c.patient_id AND p.closed_at IS NULL
     WHERE d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at > %(now)s
       AND d.closes_at < %(now)s + make_interval(days => (SELECT greatest(booking_days, papers_days) + 30 FROM policy))
       AND NOT EXISTS (SELECT FROM regimens_hold h WHERE h.course_id = d.course_id AND h.resumed_at IS NULL)
@@ -73,34 +75,41 @@ found AS (
 UNION ALL
   (SELECT 'order', t.id::text, t.patient_id, o.ordered_at, NULL, o.indication
    FROM regimens_order o JOIN patients_transplant t ON t.id = o.transplant_id JOIN patients_patient p ON p.id = t.patient_id
-   WHERE o.course_id IS NULL AND o.superseded_at IS NULL AND p.centre_id = %(centre)s ORDER BY o.entered_at LIMIT 11)
+   WHERE o.course_id IS NULL AND o.superseded_at IS NULL AND p.centre_id = %(centre)s AND p.closed_at IS NULL
+   ORDER BY o.entered_at LIMIT 11)
 UNION ALL
   (SELECT 'cosign', o.id::text, c.patient_id, o.entered_at, NULL, o.indication
    FROM (SELECT DISTINCT d.course_id FROM regimens_planneddose d
          WHERE %(prescribes)s AND d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(now)s + interval '45 days'
          LIMIT 1001) d
-   JOIN regimens_course c ON c.id = d.course_id
+   JOIN regimens_course c ON c.id = d.course_id JOIN patients_patient p ON p.id = c.patient_id AND p.closed_at IS NULL
    JOIN regimens_order o ON o.course_id = c.id AND o.superseded_at IS NULL AND o.signed_at IS NULL AND o.prescriber_id = %(me)s
    ORDER BY o.entered_at LIMIT 11)
 UNION ALL
   (SELECT 'cosign', o.id::text, t.patient_id, o.entered_at, NULL, o.indication
    FROM regimens_order o JOIN patients_transplant t ON t.id = o.transplant_id
-   WHERE o.course_id IS NULL AND o.superseded_at IS NULL AND o.signed_at IS NULL AND o.prescriber_id = %(me)s LIMIT 11)
+   JOIN patients_patient p ON p.id = t.patient_id AND p.closed_at IS NULL
+   WHERE o.course_id IS NULL AND o.superseded_at IS NULL AND o.signed_at IS NULL AND o.prescriber_id = %(me)s
+   ORDER BY o.entered_at LIMIT 11)
 UNION ALL
   (SELECT 'verify', c.id::text, c.patient_id, d.built_at, NULL,
           CASE WHEN EXISTS (SELECT FROM regimens_note n WHERE n.course_id = c.id AND n.is_query AND n.answered_at IS NULL)
                THEN 'Query open: ' ELSE '' END || q.title
-   FROM (SELECT course_id, min(built_at) AS built_at FROM regimens_planneddose
-         WHERE centre_id = %(centre)s AND settled_at IS NULL AND verified_at IS NULL
-         GROUP BY course_id ORDER BY min(built_at) LIMIT 51) d
+   FROM (SELECT d.course_id, min(d.built_at) AS built_at
+         FROM regimens_planneddose d JOIN regimens_course c ON c.id = d.course_id
+         JOIN patients_patient p ON p.id = c.patient_id AND p.closed_at IS NULL
+         WHERE d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.verified_at IS NULL
+         GROUP BY d.course_id ORDER BY min(d.built_at) LIMIT 51) d
    JOIN regimens_course c ON c.id = d.course_id JOIN regimens_protocol q ON q.id = c.protocol_id)
 UNION ALL
   (SELECT 'query', n.id::text, n.patient_id, n.written_at, n.due_on, left(n.text, 80)
-   FROM regimens_note n WHERE n.is_query AND n.answered_at IS NULL AND n.owner_id = %(me)s ORDER BY n.due_on LIMIT 11)
+   FROM regimens_note n JOIN patients_patient p ON p.id = n.patient_id AND p.closed_at IS NULL
+   WHERE n.is_query AND n.answered_at IS NULL AND n.owner_id = %(me)s ORDER BY n.due_on LIMIT 11)
 UNION ALL
   (SELECT 'hold', c.id::text, c.patient_id, h.held_at, h.review_on, h.reason_code
    FROM regimens_hold h JOIN regimens_course c ON c.id = h.course_id JOIN patients_patient p ON p.id = c.patient_id
    WHERE h.resumed_at IS NULL AND h.review_on <= %(today)s AND c.stopped_at IS NULL AND p.centre_id = %(centre)s
+     AND p.closed_at IS NULL
    ORDER BY h.review_on LIMIT 11)
 UNION ALL
   (SELECT 'unbooked', d.id::text, c.patient_id, d.closes_at, d.target_on, d.title
@@ -126,11 +135,12 @@ UNION ALL
 UNION ALL
   (SELECT 'handover', h.patient_id::text, h.patient_id, h.handed_at, NULL, h.to_place
    FROM regimens_handover h JOIN patients_patient p ON p.id = h.patient_id
-   WHERE h.acknowledged_at IS NULL AND h.cancelled_at IS NULL AND p.centre_id = %(centre)s ORDER BY h.handed_at LIMIT 11)
+   WHERE h.acknowledged_at IS NULL AND h.cancelled_at IS NULL AND p.centre_id = %(centre)s AND p.closed_at IS NULL
+   ORDER BY h.handed_at LIMIT 11)
 )
 SELECT f.kind, f.pk, f.at, f.due_on, f.what, p.family_name, p.given_name, p.birth_on, p.mrn, p.ward, p.name_key
 FROM found f JOIN patients_patient p ON p.id = f.patient_id
-WHERE p.centre_id = %(centre)s AND (p.closed_at IS NULL OR f.kind = 'infusing')
+WHERE p.centre_id = %(centre)s
 ORDER BY f.due_on NULLS FIRST, f.at, f.pk
 """  # noqa: S608 (put together from a constant)
 LIMITS = {"infusing": 50, "verify": 50}

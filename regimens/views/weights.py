@@ -80,7 +80,7 @@ def keep(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     course = course_for(request.membership, course_id)
     require(request.membership, "keep_weight")
     now = timezone.now()
-    frame = patient_frame(request, course.patient, now)
+    frame = patient_frame(course.patient, now)
     latest = frame["banner"].weight
     asking = weighing.doses_that_ask(course, latest)
     form = KeepForm(request.POST) if request.method == "POST" else KeepForm(initial={"weight": latest.pk if latest else None})
@@ -94,7 +94,7 @@ def keep(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     if request.method == "POST" and attempt(form, act) is not None:
         messages.success(request, "Signed: the doses stay as they are.")
         return redirect("chart", patient_id=course.patient_id)
-    zone = request.membership.centre.time_zone
+    zone = course.patient.centre.time_zone
     context = frame | {
         "course": course,
         "form": form,

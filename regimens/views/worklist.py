@@ -22,12 +22,11 @@ from django.utils import timezone
 from patients.models import Centre, Membership
 from patients.names import Known, mistakable
 from patients.roles import may
-from regimens.domain.clock import last_day
+from regimens.domain.clock import last_day, local_day
 from regimens.models import HoldReason, PlannedDose, Release
 from regimens.models.status import IN_HOURS_SQL, in_hours_sql, open_status_sql, with_hold
 from regimens.templatetags import display
 from regimens.views import waiting
-from regimens.views.frame import local_day
 from regimens.views.rows import short_title
 
 STATUS_WORD = {"target": "due", "next": "upcoming"}

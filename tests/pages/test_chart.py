@@ -14,6 +14,7 @@ from django.utils import timezone
 from patients.models import Membership
 from patients.roles import Role
 from regimens.actions import notes
+from regimens.domain.clock import local_day
 from regimens.models import (
     Administration,
     AntibodyRemoval,
@@ -31,7 +32,6 @@ from regimens.models import (
     RiskReview,
     WeightKept,
 )
-from regimens.views.frame import local_day
 from tests.factories import NEW_YORK, make_member, make_transplant, make_weight
 from tests.regimens import ward as wards
 from tests.regimens.ward import Ward, make_ward

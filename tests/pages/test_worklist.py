@@ -10,48 +10,20 @@ from django.test import Client
 from django.utils import timezone
 
 from patients import actions
-from patients.models import Membership
-from patients.roles import Role
-from regimens.actions import notes, verification
-from regimens.models import Authorization, Course, Handover, Hold, Order, PlannedDose, Release
-from regimens.views import waiting, worklist
-from regimens.views.frame import local_day
-from tests.factories import NEW_YORK, make_member, make_patient
-from tests.regimens.courses import Team, make_course, make_recipient, make_team, verify
+from regimens.actions import verification
+from regimens.domain.clock import local_day
+from regimens.models import PlannedDose, Release
+from regimens.views import worklist
+from tests.factories import NEW_YORK, make_member
+from tests.pages.listed import book, course_operated, groups_of, hold, page_of, waiting_of
+from tests.regimens.courses import Team, make_course, make_recipient, make_team
 
 pytestmark = pytest.mark.django_db
-
-
-def course_operated(team: Team, ago: timedelta):
-    """A verified kidney course of somebody operated so long ago, registered then."""
-    now = timezone.now().replace(microsecond=0)
-    at = now - ago + timedelta(hours=2)
-    return verify(team, make_course(team, make_recipient(team, at=at, reperfusion_at=now - ago), at=at), at=at)
 
 
 @pytest.fixture
 def team() -> Team:
     return make_team(timezone.now() - timedelta(days=200))
-
-
-def page_of(client: Client, team: Team) -> str:
-    client.force_login(team.verifier.user)
-    return client.get("/").content.decode()
-
-
-def groups_of(client: Client, team: Team) -> dict[str, str]:
-    """The count of each group of doses, by the beginning of its title."""
-    return counted(page_of(client, team).partition('id="also-waiting"')[0])
-
-
-def waiting_of(client: Client, by: Membership) -> dict[str, str]:
-    """The count of each group beneath the doses, by the beginning of its title."""
-    client.force_login(by.user)
-    return counted(client.get("/").content.decode().partition('id="also-waiting"')[2])
-
-
-def counted(page: str) -> dict[str, str]:
-    return {title.strip(): count for title, count in re.findall(r'scope="colgroup">([^(:]+)[^(]*\(([0-9,+]+)\)', page)}
 
 
 def test_a_dose_whose_window_closed_is_missed_at_once_with_no_job_running(client: Client, team: Team) -> None:
@@ -123,28 +95,6 @@ def test_an_editor_is_sent_to_the_monograph_and_sees_no_patient(client: Client, 
     assert client.get("/").headers["Location"] == "/monograph/"
 
 
-# Doses on hold --------------------------------------------------------------------------------------------------------------
-
-
-def hold(
-    course: Course, team: Team, ago: timedelta, *, resumed: timedelta | None = None, review: timedelta = timedelta(3)
-) -> Hold:
-    """A hold that began so long ago, and ended ``resumed`` ago where it did."""
-    now = timezone.now()
-    ended = {} if resumed is None else {
-        "resumed_at": now - resumed, "resumed_by": team.builder, "resume_ordered_by": team.prescriber, "resume_reason": "Well again"
-    }  # fmt: skip
-    return Hold.objects.create(
-        course=course,
-        reason_code="sepsis",
-        ordered_by=team.prescriber,
-        held_by=team.builder,
-        held_at=now - ago,
-        review_on=local_day(now + review, NEW_YORK),
-        **ended,
-    )
-
-
 def test_a_dose_on_hold_is_neither_due_nor_overdue(client: Client, team: Team) -> None:
     course = course_operated(team, timedelta(hours=60))
     assert groups_of(client, team) == {"Time running": "1"}
@@ -171,10 +121,6 @@ def test_a_day_of_its_own_is_no_window_in_hours(client: Client, team: Team) -> N
     rows.update(opens_at=begins, overdue_at=ends, closes_at=ends, target_on=local_day(begins, NEW_YORK))
     assert "Time running" not in groups_of(client, team)
     assert waiting_of(client, team.verifier)["No booking, and the target day is near"] == "1"
-
-
-def book(dose: PlannedDose, at) -> None:
-    PlannedDose.objects.filter(pk=dose.pk).update(booked_for=at, booked_place="Clinic")
 
 
 def test_the_counts_say_what_the_list_shows_whatever_the_states(client: Client, team: Team) -> None:
@@ -204,149 +150,6 @@ def test_the_counts_say_what_the_list_shows_whatever_the_states(client: Client, 
     assert statuses == {"missed", "passed_on_hold", "overdue", "due", "upcoming", "held"}
     assert min(counts.values()) > 0
     assert len(people) == 55
-
-
-# What waits besides ---------------------------------------------------------------------------------------------------------
-
-
-def later(days: int):
-    """The course of somebody operated so that the second dose's target lies so many days ahead."""
-    return timedelta(days=14 - days)
-
-
-def test_nothing_but_running_papers_and_bookings_waits_for_a_plain_course(client: Client, team: Team) -> None:
-    course_operated(team, later(4))
-    assert waiting_of(client, team.builder) == {
-        "No booking, and the target day is near": "1",
-        "Payer or vials not settled, and the dose is near": "1",
-    }
-
-
-@pytest.mark.parametrize(("days", "asked"), [(6, False), (5, True), (0, True), (-3, True), (-4, False)])
-def test_a_dose_without_a_booking_is_named_from_five_days_before_its_target(
-    client: Client, team: Team, days: int, asked: bool
-) -> None:
-    course = course_operated(team, later(days))
-    assert ("No booking, and the target day is near" in waiting_of(client, team.nurse)) is asked
-    book(course.doses.get(number=2), timezone.now())
-    assert "No booking, and the target day is near" not in waiting_of(client, team.nurse)
-
-
-def paper(course: Course, team: Team, **facts) -> None:
-    given = {"state": "not_needed", "vials": "reserved", "vials_for_on": course.doses.get(number=2).target_on}
-    Authorization.objects.filter(course=course).update(superseded_at=timezone.now())
-    Authorization.objects.create(course=course, recorded_by=team.builder, recorded_at=timezone.now(), **(given | facts))
-
-
-@pytest.mark.parametrize(
-    ("facts", "said"),
-    [
-        ({}, ""),
-        ({"state": "pending"}, "Payer: pending"),
-        ({"state": "denied"}, "Payer: denied"),
-        ({"state": "approved", "approved_until": 0}, ""),
-        ({"state": "approved", "approved_until": -1}, "Payer: ends before the dose"),
-        ({"vials": "not_asked", "vials_for_on": None}, "Vials not asked for"),
-        ({"vials": "ordered"}, ""),
-        ({"vials_for_on": -3}, ""),
-        ({"vials_for_on": 3}, ""),
-        ({"vials_for_on": 4}, "Vials are for another dose"),
-        ({"vials_for_on": -4}, "Vials are for another dose"),
-    ],
-)
-def test_papers_that_are_not_green_are_named_14_days_before(client: Client, team: Team, facts: dict, said: str) -> None:
-    course = course_operated(team, later(10))
-    target_on = course.doses.get(number=2).target_on
-    days = {name: target_on + timedelta(days=value) for name, value in facts.items() if isinstance(value, int)}
-    assert "Nothing recorded" in page_of(client, team)
-    paper(course, team, **(facts | days))
-    waits = waiting_of(client, team.builder)
-    assert ("Payer or vials not settled, and the dose is near" in waits) is bool(said)
-    assert said in page_of(client, team)
-
-
-def test_papers_are_no_matter_fifteen_days_before_nor_for_a_course_on_hold(client: Client, team: Team) -> None:
-    course_operated(team, timedelta(days=14 - 15 + 15))  # the second target is today, the third in 14 days
-    assert waiting_of(client, team.builder)["Payer or vials not settled, and the dose is near"] == "1"
-    Course.objects.get().doses.filter(number=2).update(settled_at=timezone.now(), settled_as="omitted")
-    Course.objects.get().doses.filter(number=3).update(settled_at=timezone.now(), settled_as="omitted")
-    assert "Payer or vials not settled, and the dose is near" not in waiting_of(client, team.builder)
-    held = course_operated(team, later(4))
-    hold(held, team, timedelta(hours=1))
-    assert waiting_of(client, team.builder) == {}
-
-
-@pytest.mark.parametrize(("days", "named"), [(1, False), (0, True), (-2, True)])
-def test_a_hold_is_named_from_its_review_day_on(client: Client, team: Team, days: int, named: bool) -> None:
-    course = course_operated(team, timedelta(hours=60))
-    hold(course, team, timedelta(days=2), review=timedelta(days=days))
-    assert waiting_of(client, team.builder) == ({"On hold, review day reached": "1"} if named else {})
-
-
-def test_an_order_waits_until_it_is_built(client: Client, team: Team) -> None:
-    now = timezone.now()
-    transplant = make_recipient(team, at=now - timedelta(hours=3), reperfusion_at=now - timedelta(hours=5))
-    order = Order.objects.create(
-        transplant=transplant, protocol_code="kidney", ordered_rows=[], prescriber=team.prescriber, ordered_at=now, mode="written",
-        indication="Prophylaxis", entered_by=team.prescriber, entered_at=now, signed_at=now,
-    )  # fmt: skip
-    assert waiting_of(client, team.builder) == {"Orders to build": "1"}
-    Order.objects.filter(pk=order.pk).update(superseded_at=now)
-    assert waiting_of(client, team.builder) == {}
-
-
-def test_an_order_entered_by_somebody_else_waits_for_its_own_prescriber_alone(client: Client, team: Team) -> None:
-    course = course_operated(team, timedelta(hours=60))
-    course.orders.update(signed_at=None)
-    assert "Orders for you to sign" in waiting_of(client, team.prescriber)
-    for other in (team.builder, make_member(Role.PRESCRIBER, centre=team.centre)):
-        assert "Orders for you to sign" not in waiting_of(client, other)
-    course.orders.update(signed_at=timezone.now())
-    assert "Orders for you to sign" not in waiting_of(client, team.prescriber)
-
-
-def test_a_query_is_on_its_owners_list_until_it_is_answered(client: Client, team: Team) -> None:
-    now = timezone.now()
-    note = notes.write_note(
-        patient=make_patient(by=team.builder), text="Which arm?", is_query=True, owner=team.builder, due_on=local_day(now, NEW_YORK),
-        by=team.nurse, at=now,
-    )  # fmt: skip
-    assert waiting_of(client, team.builder) == {"Queries for you": "1"}
-    assert waiting_of(client, team.verifier) == {}
-    notes.answer_query(note=note, answer="The left", by=team.builder, at=now)
-    assert waiting_of(client, team.builder) == {}
-
-
-def test_a_handed_over_patient_stays_ours_until_acknowledged(client: Client, team: Team) -> None:
-    now = timezone.now()
-    handover = Handover.objects.create(
-        patient=make_patient(by=team.builder), to_person="Dr Lee", to_place="Lakeside", handed_by=team.builder, handed_at=now
-    )
-    assert waiting_of(client, team.nurse) == {"Handed over, not acknowledged": "1"}
-    Handover.objects.filter(pk=handover.pk).update(
-        acknowledged_at=now, acknowledged_recorded_by=team.builder, acknowledged_how="By telephone"
-    )
-    assert waiting_of(client, team.nurse) == {}
-
-
-def test_more_than_ten_of_a_kind_are_counted_as_ten_and_more(client: Client, team: Team) -> None:
-    now = timezone.now()
-    patient = make_patient(by=team.builder)
-    for number in range(11):
-        notes.write_note(
-            patient=patient, text=f"Question {number}", is_query=True, owner=team.builder, due_on=local_day(now, NEW_YORK),
-            by=team.nurse, at=now,
-        )  # fmt: skip
-    assert waiting_of(client, team.builder)["Queries for you"] == "10+"
-
-
-def test_what_waits_elsewhere_or_for_a_closed_chart_is_not_listed(client: Client, team: Team) -> None:
-    course = course_operated(team, later(4))
-    hold(course_operated(team, timedelta(hours=60)), team, timedelta(days=1), review=timedelta(0))
-    stranger = make_member(centre=make_team(timezone.now() - timedelta(days=1)).centre)
-    assert waiting_of(client, stranger) == {}
-    actions.close_patient(patient=course.patient, closed_reason="died", by=team.builder, at=timezone.now())
-    assert waiting_of(client, team.builder) == {"On hold, review day reached": "1"}
 
 
 def test_a_due_dose_leads_a_pharmacist_to_its_release_until_it_is_released(client: Client, team: Team) -> None:
@@ -386,8 +189,3 @@ def test_five_statements_whatever_is_on_the_list(client: Client, team: Team, dja
     page_of(client, team)
     with django_assert_num_queries(5):
         client.get("/")
-
-
-def test_every_group_beneath_has_an_address() -> None:
-    for kind in waiting.KINDS:
-        assert kind.address("1" if kind.code in ("query", "cosign") else "00000000-0000-4000-8000-000000000000").startswith("/")

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from patients import actions
 from patients.models import Transplant
-from regimens.actions import orders
+from regimens.actions import orders, risks
 from regimens.models import Order
 from regimens.views.orders import orders_to_build, orders_to_cosign
 from tests.factories import PASSWORD, make_member, make_weight
@@ -51,6 +51,17 @@ def test_a_prescriber_signs_on_the_page_with_the_password() -> None:
     order = Order.objects.get()
     assert (order.prescriber, order.mode, order.is_read_back) == (team.prescriber, "written", False)
     assert order.signed_at is not None
+
+
+def test_the_page_of_an_order_names_risks_of_clotting_from_the_checklist() -> None:
+    team, transplant = team_now()
+    client, address = signed_in(team.prescriber), reverse("order-new", args=[transplant.pk])
+    warning = "Risk of thrombosis: advanced age"
+    assert warning not in client.get(address).content.decode()
+    risks.record_risks(
+        patient=transplant.patient, factors=["estrogens"], pregnancy="not_applicable", by=team.nurse, at=timezone.now()
+    )
+    assert warning in client.get(address).content.decode()
 
 
 def test_a_nurse_enters_it_for_the_named_prescriber_and_a_technician_does_not_see_the_page() -> None:

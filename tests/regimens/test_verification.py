@@ -14,8 +14,8 @@ from patients import actions
 from patients.refusal import Refusal
 from patients.roles import Role
 from regimens.actions import notes, replanning, verification
+from regimens.domain.clock import local_day
 from regimens.models import Course, Note, PlannedDose
-from regimens.views.frame import local_day
 from tests.factories import NEW_YORK, PASSWORD, make_member, make_patient, make_transplant, make_weight
 from tests.factories import make_answers as answer_all
 from tests.regimens.courses import Team, doses_of, make_course, make_recipient, make_team
