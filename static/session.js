@@ -36,12 +36,21 @@
     ending.hidden = true;
     cover = template.content.firstElementChild.cloneNode(true);
     cover.querySelector("[data-why]").textContent = `${why} What you typed is still on the page behind this.`;
-    cover.addEventListener("cancel", (event) => event.preventDefault());
+    cover.addEventListener("close", open); // a browser closes a dialog at the second Escape or back gesture, whoever objects
     cover.querySelector("form").addEventListener("submit", go_on);
     document.body.append(cover);
+    open();
+  };
+  const open = () => {
+    if (!cover) return;
     cover.showModal();
     cover.querySelector("input[type='password']").focus();
   };
+  document.addEventListener("keydown", (event) => { // no key works on the covered page
+    if (!cover) return;
+    event.stopPropagation();
+    if (event.key === "Escape") event.preventDefault();
+  }, true);
   const uncover = () => {
     if (!cover) return;
     cover.remove();
@@ -70,10 +79,9 @@
         uncover();
         return;
       }
-      const code = form.querySelector("[data-code]");
-      const asks = said.code && code.hidden && answer.status === 422 && /authenticator/.test(said.sentence);
-      if (asks) code.hidden = false;
-      say(said.sentence, code.hidden ? "input[type='password']" : "[name='code']");
+      const asks = said.field === "code";
+      if (asks) form.querySelector("[data-code]").hidden = false;
+      say(said.sentence, asks ? "[name='code']" : "input[type='password']");
     } catch {
       say("No answer from the server. What you typed is still here; try again.", "input[type='password']");
     } finally { // cmvig.js holds every form that is sent, until its answer

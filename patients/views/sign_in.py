@@ -198,7 +198,7 @@ def go_on(request: HttpRequest) -> HttpResponse:
     try:
         kept = signing.loads(request.POST.get("token", ""), salt=SALT, max_age=GO_ON_WITHIN_S)
     except signing.BadSignature:
-        return JsonResponse({"sentence": "This page is too old. Sign in anew.", "code": False}, status=422)
+        return JsonResponse({"sentence": "This page is too old. Sign in anew.", "field": ""}, status=422)
     person, at = User.objects.filter(pk=kept["user"], is_active=True).first(), timezone.now()
     needs_code = person is not None and second_factor.has_device(person)
     try:
@@ -207,7 +207,7 @@ def go_on(request: HttpRequest) -> HttpResponse:
         _check_again(request, person, at, needs_code=needs_code)
     except Refusal as refusal:
         if _from_script(request):
-            return JsonResponse({"sentence": refusal.sentence, "code": needs_code}, status=_status(refusal))
+            return JsonResponse({"sentence": refusal.sentence, "field": refusal.field}, status=_status(refusal))
         again = [(name, value) for name, value in carried(request.POST) if name.startswith(KEPT)]
         context = {"person": person, "token": request.POST["token"], "kept": again, "needs_code": needs_code}
         return render(request, "account/go_on.html", context | {"sentence": refusal.sentence}, status=_status(refusal))

@@ -81,8 +81,11 @@ def test_an_app_is_set_up_and_a_locked_page_goes_on_with_what_was_half_typed(pag
     )
     assert covered
     assert page.get_by_label("Your password").input_value() == ""
-    page.keyboard.press("Escape")
-    assert page.get_by_role("heading", name="Locked").is_visible()
+    for _ in range(6):  # a browser lets a page refuse the first of several in a row, and no more
+        page.keyboard.press("Escape")
+        assert page.get_by_role("heading", name="Locked").is_visible()
+    page.evaluate("document.querySelector('dialog.locked').close()")  # as a back gesture does
+    page.locator("dialog.locked:modal").wait_for()
     axe_finds_nothing(page)
     page.get_by_label("Your password").fill("wrong")
     page.get_by_role("button", name="Go on").click()

@@ -194,7 +194,7 @@ def test_with_an_app_going_on_asks_for_the_code_too(clock):
     token = token_of(client.get(reverse("help")))
     client.post(reverse("lock"), **JSON)
     answer = go_on(client, token)
-    assert (answer.status_code, answer.json()["code"]) == (422, True)
+    assert (answer.status_code, answer.json()["field"]) == (422, "code")
     assert not is_in(client)
     assert go_on(client, token, code=code_at(clock.now)).status_code == 422  # used at sign-in
     clock.now += 60
