@@ -77,6 +77,12 @@ def acted(session: SessionBase, *, at: datetime) -> None:
         session["seen"] = second
 
 
+def lock(session: SessionBase) -> None:
+    """Lock a session where it is, under a new number: the one before opens nothing, not even a page that goes on."""
+    session["locked"] = True
+    session.cycle_key()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """One live session. ``handle`` names it without being its key."""

@@ -78,7 +78,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
     if second_factor.has_device(user):
         if request.session.get("factor"):
             return redirect("account")
-        request.session["locked"] = True  # signed in before there was an app: the code is still owed
+        sessions.lock(request.session)  # signed in before there was an app: the code is still owed
         return redirect("sign-in")
     if "new_factor" not in request.session:
         request.session["new_factor"] = second_factor.new_key()

@@ -145,7 +145,7 @@ def _status(refusal: Refusal) -> int:
 def lock(request: HttpRequest) -> HttpResponse:
     """Lock the own session where it is. The page is covered by the script; without it, the sign-in page comes."""
     audit.event("lock_session", by=sessions.actor(request), at_stated=timezone.now())
-    request.session["locked"] = True
+    sessions.lock(request.session)
     return HttpResponse(status=204) if _from_script(request) else redirect("sign-in")
 
 
@@ -168,8 +168,7 @@ def signed_out(request: HttpRequest) -> HttpResponse:
     """
     left, typed = request.left, carried(request.POST)
     if left is None:
-        shown = [(name, value) for name, value in typed if value and not name.startswith("_")]
-        return render(request, "account/lost.html", {"typed": shown}, status=401)
+        return render(request, "account/lost.html", {"typed": typed}, status=401)
     context = {
         "person": left,
         "token": go_on_token(left, request.get_full_path()),
@@ -198,7 +197,9 @@ def go_on(request: HttpRequest) -> HttpResponse:
     try:
         kept = signing.loads(request.POST.get("token", ""), salt=SALT, max_age=GO_ON_WITHIN_S)
     except signing.BadSignature:
-        return JsonResponse({"sentence": "This page is too old. Sign in anew.", "field": ""}, status=422)
+        if _from_script(request):
+            return JsonResponse({"sentence": "This page is too old. Sign in anew.", "field": ""}, status=422)
+        return render(request, "account/lost.html", {"typed": _kept(request)}, status=422)
     person, at = User.objects.filter(pk=kept["user"], is_active=True).first(), timezone.now()
     needs_code = person is not None and second_factor.has_device(person)
     try:
@@ -208,17 +209,21 @@ def go_on(request: HttpRequest) -> HttpResponse:
     except Refusal as refusal:
         if _from_script(request):
             return JsonResponse({"sentence": refusal.sentence, "field": refusal.field}, status=_status(refusal))
-        again = [(name, value) for name, value in carried(request.POST) if name.startswith(KEPT)]
+        again = [(f"{KEPT}{name}", value) for name, value in _kept(request)]
         context = {"person": person, "token": request.POST["token"], "kept": again, "needs_code": needs_code}
         return render(request, "account/go_on.html", context | {"sentence": refusal.sentence}, status=_status(refusal))
     _begin(request, person, at, with_code=needs_code)
     if _from_script(request):
         response: HttpResponse = JsonResponse({"csrf": get_token(request)})
     else:
-        typed = [(name.removeprefix(KEPT), value) for name, value in carried(request.POST) if name.startswith(KEPT)]
-        response = render(request, "account/send_again.html", {"path": kept["path"], "kept": typed})
+        response = render(request, "account/send_again.html", {"path": kept["path"], "kept": _kept(request)})
     remember_browser(request, response, person)
     return response
+
+
+def _kept(request: HttpRequest) -> list[tuple[str, str]]:
+    """What was carried over a new sign-in, by the names it had."""
+    return [(name.removeprefix(KEPT), value) for name, value in carried(request.POST) if name.startswith(KEPT)]
 
 
 def _check_again(request: HttpRequest, person: User, at: datetime, *, needs_code: bool) -> None:

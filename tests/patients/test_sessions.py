@@ -8,6 +8,7 @@ import re
 import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.core import signing
 from django.test import Client
 from django.urls import reverse
 
@@ -162,7 +163,9 @@ def test_a_locked_session_opens_nothing_until_its_person_goes_on_under_a_new_num
     member = make_member()
     client = enter(member)
     token = token_of(client.get(reverse("help")))
+    old = client.session.session_key
     assert client.post(reverse("lock"), **JSON).status_code == 204
+    assert client.session.session_key != old and not Session.objects.filter(session_key=old).exists()
     old = client.session.session_key
     for name in ("help", "account", "worklist"):
         assert client.get(reverse(name)).url.startswith(reverse("sign-in"))
@@ -323,3 +326,13 @@ def test_a_fragment_asked_for_without_a_session_is_a_plain_401():
 )
 def test_a_browser_is_named_in_words_of_our_own(agent, words):
     assert sessions.browser_of(agent) == words
+
+
+def test_a_form_that_waited_more_than_12_hours_to_go_on_is_shown_on_a_page_that_says_nothing_was_saved():
+    client = enter(make_member())
+    for token in ("", "x", signing.dumps({"user": 1, "path": "/"}, salt="another")):
+        page = client.post(reverse("go-on"), {"token": token, "password": PASSWORD, "kept.mrn": "00427719", "kept.ward": ""})
+        text = page.content.decode()
+        assert page.status_code == 422 and page["Content-Type"].startswith("text/html")
+        assert "Nothing was saved" in text and "00427719" in text and PASSWORD not in text and "kept." not in text
+        assert "<dt>ward</dt>" not in text
