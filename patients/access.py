@@ -92,6 +92,12 @@ def open_accesses(by: Membership, at: datetime) -> tuple[BreakGlass, ...]:
     return tuple({row.patient_id: row for row in rows}.values())
 
 
+def is_emergency(patient: Patient) -> bool:
+    """Whether the page that is read shows this chart by an emergency access: whoever reads it sees no other patient of its centre."""
+    now = _reading.get()
+    return now is not None and any(access.patient_id == patient.pk for access in now.accesses)
+
+
 @contextmanager
 def reading(accesses: Sequence[BreakGlass]) -> Iterator[None]:
     """Serve one page to somebody with these emergency accesses."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from patients import facts, when
+from patients.access import is_emergency
 from patients.models import ClosedReason, Patient, Precaution, WeightMeasurement
 from patients.rules import age_years
 
@@ -85,8 +86,13 @@ def banner_of(
 
 
 def name_alert(patient: Patient) -> str:
-    """The closest look-alikes of the centre (H01): "OKONKWO, Adanna; OKONKWA, Ada and 3 more", or ""."""
+    """The closest look-alikes of the centre (H01): "OKONKWO, Adanna; OKONKWA, Ada and 3 more", or "".
+
+    Under emergency access they are counted, and none is named.
+    """
     alike = facts.look_alikes_of(patient, limit=50)
+    if alike and is_emergency(patient):
+        return f"{len(alike)} of similar name, birth date or record number"
     named = "; ".join(other.name for other in alike[:NAMED])
     more = len(alike) - NAMED
     return f"{named} and {more} more" if more > 0 else named

@@ -100,6 +100,16 @@ def test_it_opens_that_chart_and_no_other_until_the_last_moment():
             assert not patients_of(by).filter(pk=neighbour.pk).exists()
 
 
+def test_the_chart_names_no_other_patient_of_its_centre(client):
+    patient, by = make_patient(), stranger()
+    make_patient(by=patient.registered_by, given_name="Adanna")
+    colleague = make_member(Role.NURSE, centre=patient.centre)
+    client.force_login(colleague.user)
+    assert "Adanna" in client.get(f"/patients/{patient.pk}/").content.decode()
+    page = signed_in(client, by, patient).get(f"/patients/{patient.pk}/").content.decode()
+    assert "Adanna" not in page and "1 of similar name" in page
+
+
 def test_it_opens_nothing_for_anybody_else_of_the_same_centre():
     patient, by = make_patient(), stranger()
     asked(by, patient)
