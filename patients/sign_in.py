@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import unicodedata
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +20,7 @@ from patients.refusal import Refusal
 
 WRONG = "This account name and password do not belong together. Capital letters count."
 LOCKED = "Too many tries. Wait 15 minutes, then try again; an administrator can send you a link for a new password."
+BROWSER_KEPT = timedelta(days=90)  # since the last sign-in; what a browser says of its cookie's age is not believed
 NAMES_KEPT = 30  # accounts that one browser, such as a ward's, is known to
 
 
@@ -30,8 +31,7 @@ def check_password(request: HttpRequest, *, username: str, password: str, at: da
     has 10 of its own, so that nobody is kept out for long by somebody else who guesses.
     """
     username = normal(username)
-    browser, names = known_browser(request)
-    known = f"{browser}:{username}" if browser and _digest(username) in names else ""
+    known = known_whom(request, username)
     address = address_of(request)
     wanted = [(tries.KNOWN_BROWSER, known)] if known else [(tries.ADDRESS, address), (tries.NAME, username)]
     for limit, whom in wanted:
@@ -72,13 +72,23 @@ def address_of(request: HttpRequest) -> str:
         address = ipaddress.ip_address(given)
     except ValueError:
         return "unknown"
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if address.version == 6 else str(address)
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped  # how a server that listens on both writes the addresses of version 4
+        return str(mapped or ipaddress.ip_network(f"{address}/64", strict=False))
+    return str(address)
+
+
+def known_whom(request: HttpRequest, username: str) -> str:
+    """Whose tries are counted apart: this account's in this browser, if it has signed in here before; else ""."""
+    browser, names = known_browser(request)
+    return f"{browser}:{username}" if browser and _digest(username) in names else ""
 
 
 def known_browser(request: HttpRequest) -> tuple[str, list[str]]:
-    """The number of this browser and the digests of the names that have signed in with it; ("", []) for a new one."""
+    """The number of this browser and the digests of the names that have signed in with it; ("", []) for a new or a forgotten one."""
+    cookie = request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE, "")
     try:
-        kept: Any = signing.loads(request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE, ""), salt="known browser")
+        kept: Any = signing.loads(cookie, salt="known browser", max_age=BROWSER_KEPT)
     except signing.BadSignature:
         return "", []
     return kept["id"], kept["names"]
@@ -92,7 +102,7 @@ def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -
     response.set_cookie(
         settings.KNOWN_BROWSER_COOKIE,
         signing.dumps(kept, salt="known browser"),
-        max_age=90 * 24 * 60 * 60,
+        max_age=BROWSER_KEPT,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Strict",

@@ -20,13 +20,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from patients import actions, audit, second_factor, sessions
+from patients import actions, audit, second_factor, sessions, tries
 from patients.account_forms import CodeForm, NewPasswordForm, SignInForm
 from patients.fields import invalid
 from patients.models import User
 from patients.refusal import Refusal
 from patients.roles import may
-from patients.sign_in import check_password, remember_browser
+from patients.sign_in import check_password, known_whom, remember_browser
 
 CODE_WITHIN_S = 5 * 60  # from the password to the code
 GO_ON_WITHIN_S = 12 * 60 * 60  # a page that waits to go on
@@ -124,9 +124,9 @@ def _landing(user: Any) -> str:
 
 
 def _target(request: HttpRequest) -> str:
-    """The page that was asked for, if it is one of ours; "" otherwise."""
+    """The path that was asked for, if it is one of ours; "" otherwise."""
     asked = request.POST.get("next", request.GET.get("next", ""))
-    ours = url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     return asked if ours else ""
 
 
@@ -255,7 +255,9 @@ class SetPassword(auth.PasswordResetConfirmView):
         except Refusal as refusal:
             form.add_error("new_password", invalid(refusal))
             return self.form_invalid(form)
-        del self.request.session[auth.INTERNAL_RESET_SESSION_TOKEN]
+        # Their tries in this browser are forgotten, and whoever is signed in with it is no longer.
+        tries.forget(tries.KNOWN_BROWSER, known_whom(self.request, self.user.username))
+        self.request.session.flush()
         messages.success(self.request, "The password is set. Sign in with it.")
         return redirect("sign-in")
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core import mail
+from django.core import mail, signing
 from django.db import connections
 from django.test import Client, RequestFactory
 from django.urls import reverse
@@ -118,6 +118,20 @@ def test_another_account_in_a_known_browser_counts_like_a_strangers(looked_at):
 
 
 @pytest.mark.django_db
+def test_a_browser_is_known_for_90_days_whatever_it_says_of_its_cookie(looked_at, monkeypatch):
+    usual, name = Client(), make_member().user.username
+    sign_in(name, client=usual)
+    usual.post(reverse("sign-out"))
+    for guess in range(11):
+        sign_in(name, WRONG, address=f"192.0.2.{guess}")
+    day, now = 24 * 60 * 60, time.time()
+    monkeypatch.setattr(signing.time, "time", lambda: now + 90 * day + 60)
+    assert sign_in(name, client=usual).status_code == 429
+    monkeypatch.setattr(signing.time, "time", lambda: now + 90 * day - 60)
+    assert sign_in(name, client=usual).status_code == 302
+
+
+@pytest.mark.django_db
 def test_a_made_up_browser_is_nobodys():
     client, name = Client(), make_member().user.username
     client.cookies[settings.KNOWN_BROWSER_COOKIE] = "eyJpZCI6IngiLCJuYW1lcyI6W119:made-up"
@@ -205,6 +219,14 @@ def test_signing_in_never_leads_off_the_site(elsewhere):
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("no_path", ["foo", "help", "worklist", "?x=1", " ", "."])
+def test_what_is_no_path_leads_where_the_role_works(no_path):
+    client, name = Client(), make_member().user.username
+    assert sign_in(name, client=client, next=no_path).url == reverse("worklist")
+    assert client.get(reverse("sign-in"), {"next": no_path}).url == reverse("worklist")
+
+
+@pytest.mark.django_db
 def test_a_signed_in_person_gets_a_new_session_number():
     client, name = Client(), make_member().user.username
     client.get(reverse("sign-in"))
@@ -232,6 +254,8 @@ def test_the_admin_site_has_no_sign_in_of_its_own():
         ("192.0.2.5", "203.0.113.9", False, "192.0.2.5"),
         ("127.0.0.1", "198.51.100.1, 203.0.113.9", True, "203.0.113.9"),
         ("2001:db8:1:2:3:4:5:6", "", False, "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.5", "", False, "192.0.2.5"),
+        ("127.0.0.1", "::ffff:203.0.113.9", True, "203.0.113.9"),
         ("", "", False, "unknown"),
     ],
 )
@@ -294,6 +318,32 @@ def test_a_new_password_opens_an_account_that_guesses_had_locked():
         sign_in(member.user.username, WRONG, address=f"192.0.2.{guess}")
     actions.set_password(by=None, at=NOW, user=member.user, password="another-good-battery")
     assert sign_in(member.user.username, "another-good-battery", address="198.51.100.7").status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_new_password_by_link_lifts_the_lock_of_the_browser_it_was_set_in():
+    member, usual = make_member(), Client()
+    sign_in(member.user.username, client=usual)
+    usual.post(reverse("sign-out"))
+    for _ in range(11):
+        sign_in(member.user.username, WRONG, client=usual)
+    new = "another-good-battery"
+    form = follow(actions.make_password_link(by=None, at=NOW, user=User.objects.get(pk=member.user_id)), usual)
+    assert usual.post(form, {"new_password": new, "again": new}).url == reverse("sign-in")
+    assert sign_in(member.user.username, new, client=usual).status_code == 302
+
+
+@pytest.mark.django_db
+def test_a_link_that_is_opened_inside_the_own_session_sets_the_password_and_ends_it():
+    member, client = make_member(), Client()
+    sign_in(member.user.username, client=client)
+    new = "another-good-battery"
+    form = follow(actions.make_password_link(by=None, at=NOW, user=User.objects.get(pk=member.user_id)), client)
+    answer = client.post(form, {"new_password": new, "again": new})
+    assert (answer.status_code, answer.url) == (302, reverse("sign-in"))
+    assert not signed_in(client)
+    assert "The password is set" in client.get(answer.url).content.decode()
+    assert sign_in(member.user.username, new, client=client).status_code == 302
 
 
 @pytest.mark.django_db
