@@ -136,6 +136,8 @@ def correct_account(
     changed = [name for name, value in values.items() if value != getattr(user, name)]
     if not changed:
         return user
+    if not values["is_active"]:
+        check_is_anothers(by, user, "Nobody puts the own account out of use: ask another administrator.", field="is_active")
     audit.event("correct_account", by=by, at_stated=at, account=user.pk, changed=changed)
     for name in changed:
         setattr(user, name, values[name])
@@ -149,7 +151,7 @@ def correct_account(
 @transaction.atomic
 def set_password(*, by: Actor, at: datetime, user: User, password: str) -> User:
     """A new password, by the person or an administrator; every session of the account ends, and wrong tries are forgotten."""
-    if by is None or (by.user_id if isinstance(by, Membership) else by.pk) != user.pk:
+    if not _is_own(by, user):
         check_manages(by, user)
     user = User.objects.select_for_update().get(pk=user.pk)
     _set_password(user, password)
@@ -158,6 +160,16 @@ def set_password(*, by: Actor, at: datetime, user: User, password: str) -> User:
     tries.forget(tries.NAME, user.username)
     sessions.end_all(user)
     return user
+
+
+def _is_own(by: Actor, user: User) -> bool:
+    return by is not None and (by.user_id if isinstance(by, Membership) else by.pk) == user.pk
+
+
+def check_is_anothers(by: Actor, user: User, sentence: str, *, field: str = "") -> None:
+    """Refuse ("own_account") what would end the acting person's own session under their hands."""
+    if _is_own(by, user):
+        raise Refusal("own_account", sentence, field=field)
 
 
 def check_manages(by: Actor, user: User) -> None:

@@ -11,7 +11,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from patients import audit, second_factor, sessions
-from patients.actions.accounts import Actor, check_manages
+from patients.actions.accounts import Actor, check_is_anothers, check_manages
 from patients.models import Membership, User
 from patients.refusal import Refusal
 
@@ -57,8 +57,12 @@ def renew_recovery_codes(*, by: Membership | User, at: datetime) -> list[str]:
 
 @transaction.atomic
 def reset_second_factor(*, by: Actor, at: datetime, user: User) -> int:
-    """Take away a person's app and recovery codes, such as after a lost phone, and end their sessions; how many apps there were."""
+    """Take away a person's app and recovery codes, such as after a lost phone, and end their sessions; how many apps there were.
+
+    Refused for the own account: "own_account".
+    """
     check_manages(by, user)
+    check_is_anothers(by, user, "Nobody resets the own second factor: ask another administrator.")
     user = User.objects.select_for_update().get(pk=user.pk)
     audit.event("reset_second_factor", by=by, at_stated=at, account=user.pk)
     sessions.end_all(user)
@@ -75,7 +79,8 @@ def end_own_session(*, by: Membership | User, at: datetime, handle: str) -> None
 
 @transaction.atomic
 def end_all_sessions(*, by: Actor, at: datetime, user: User) -> int:
-    """End every session of an account, by an administrator; how many there were."""
+    """End every session of an account, by an administrator; how many there were. Refused for the own: "own_account"."""
     check_manages(by, user)
+    check_is_anothers(by, user, "Your own sessions end on the page of your account, and this one when you sign out.")
     audit.event("end_all_sessions", by=by, at_stated=at, account=user.pk)
     return sessions.end_all(user)

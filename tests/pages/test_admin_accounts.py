@@ -57,6 +57,22 @@ def test_nobody_makes_a_superuser_or_an_editor_by_extra_fields(page):
     assert (user.is_superuser, user.is_staff, user.groups.count()) == (False, False, 0)
 
 
+@pytest.mark.parametrize("action", ["reset_second_factors", "end_sessions"])
+def test_an_administrator_does_not_end_the_own_session_from_the_list_of_accounts(page, administrator, action):
+    chosen = {"action": action, "_selected_action": [administrator.user_id]}
+    answer = page.post(reverse("admin:patients_user_changelist"), chosen, follow=True)
+    assert answer.status_code == 200
+    assert "another administrator" in text(answer) or "on the page of your account" in text(answer)
+    assert page.get(reverse("admin:index")).status_code == 200
+
+
+def test_an_administrator_does_not_put_the_own_account_out_of_use(page, administrator):
+    typed = {"first_name": "Ada", "last_name": "Adeyemi", "email": ""}
+    answer = page.post(reverse("admin:patients_user_change", args=[administrator.user_id]), typed)
+    assert answer.status_code == 200 and "Nobody puts the own account out of use" in text(answer)
+    assert User.objects.get(pk=administrator.user_id).is_active
+
+
 def test_an_account_is_put_out_of_use_and_never_deleted(page, administrator):
     nurse = make_member(Role.NURSE, centre=administrator.centre)
     change = {"first_name": "Ann", "last_name": "Lund", "email": ""}
