@@ -10,6 +10,7 @@ from django.utils.crypto import salted_hmac
 from patients.models import User
 from patients.roles import may
 from patients.sessions import SEEN_EVERY_S
+from patients.views.audit import emergencies_unseen
 from patients.views.sign_in import go_on_token
 
 WARN_BEFORE_S = 2 * 60
@@ -41,7 +42,10 @@ def go_on_context(user: User) -> dict:
 
 
 def navigation(request: HttpRequest) -> dict:
-    """``nav``: the places this person's role can open; ``membership``: who they act as."""
+    """``nav``: the places this person's role can open; ``membership``: who they act as.
+
+    The auditor's place says how many emergency accesses wait to be seen: one statement on each of an auditor's pages.
+    """
     membership = getattr(request, "membership", None)
     nav = []
     for label, name, action in PLACES:
@@ -51,6 +55,7 @@ def navigation(request: HttpRequest) -> dict:
                 url = reverse(name)
             except NoReverseMatch:
                 continue
-            nav.append({"label": label, "url": url, "current": request.path == url, "name": name})
+            count = emergencies_unseen(membership) if name == "audit" else 0
+            nav.append({"label": label, "url": url, "current": request.path == url, "name": name, "count": count})
     again = go_on_context(membership.user) if membership else None
     return {"nav": nav, "membership": membership, "again": again}

@@ -56,14 +56,15 @@ def check_code(user: User, code: str, *, at: datetime) -> None:
         raise Refusal("code_locked", LOCKED, field="code")
     typed = re.sub(r"[\s-]", "", code).upper()
     with transaction.atomic():
-        if re.fullmatch(r"[0-9]{6}", typed, re.ASCII):
+        kind = "app" if re.fullmatch(r"[0-9]{6}", typed, re.ASCII) else "recovery code"
+        if kind == "app":
             right = any(device.verify_token(typed) for device in _locked(TOTPDevice, user))
         else:
             right = any(device.verify_token(_digest(user, typed)) for device in _locked(StaticDevice, user))
             if right:
                 audit.event("recovery_code_used", by=user, at_stated=at, left=codes_left(user))
     if not right:
-        audit.event("code_refused", by=user, at_stated=at)
+        audit.event("code_refused", by=user, at_stated=at, kind=kind)
         raise Refusal("wrong_code", WRONG, field="code")
     tries.give_back(tries.CODE, str(user.pk))
 

@@ -27,6 +27,7 @@ SHOWN = 50
 EXPORTED = 10_000
 CHANGES = 200
 SIGN_IN = "sign_in"
+FAILED = ("sign_in_failed", "sign_in_locked", "code_refused", "code_locked")
 COLUMNS = ("Number", "Time (UTC)", "Event", "Person", "Role", "Patient number", "Reason", "Request number")
 
 
@@ -169,13 +170,18 @@ def _overview(by: Membership) -> dict[str, Any]:
     ours = ours.select_related("patient", "membership__user", "membership__centre", "acknowledged_by__user")
     rows = list(ours.order_by("acknowledged_at", "-opened_at", "-pk")[:SHOWN])
     rows.sort(key=lambda row: (row.acknowledged_at is not None, -row.opened_at.timestamp()))
-    failed = events_of(by).filter(name__startswith=SIGN_IN, at__gte=since).exclude(name=SIGN_IN)
+    failed = events_of(by).filter(name__in=FAILED, at__gte=since)
     return {
         "emergencies": [_emergency(row, by) for row in rows],
-        "unseen": BreakGlass.objects.filter(patient__centre_id=by.centre_id, acknowledged_at=None).count(),
+        "unseen": emergencies_unseen(by),
         "failed": _for_people(list(failed.order_by("-pk")[:20]), by),
         "zone": by.centre.time_zone,
     }
+
+
+def emergencies_unseen(by: Membership) -> int:
+    """How many emergency accesses to this centre's charts no auditor has acknowledged."""
+    return BreakGlass.objects.filter(patient__centre_id=by.centre_id, acknowledged_at=None).count()
 
 
 def _emergency(access: BreakGlass, by: Membership) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from patients import actions, audit
+from patients import actions, audit, second_factor
 from patients.export import csv_cell
 from patients.models import Event, Membership
+from patients.refusal import Refusal
 from patients.roles import Role
 from tests.factories import make_centre, make_member, make_patient
 
@@ -159,6 +160,39 @@ def test_failed_sign_ins_are_listed_with_the_account_that_was_tried_and_other_ce
     assert f"{ours.user.username}, from 192.0.2.7" in page and "an unknown account, from 192.0.2.7" in page
     assert theirs.user.username not in page
     assert found(client, name="sign_in_failed") == ["sign_in_failed"] * 2
+
+
+def test_failed_codes_are_listed_with_their_kind(client, auditor):
+    user = make_member(centre=auditor.centre, given="Kemi", family="Adeyemi").user
+    for code in ("000000", "AAAAA-AAAAA"):
+        with pytest.raises(Refusal):
+            second_factor.check_code(user, code, at=timezone.now())
+    assert client.get("/audit/").content.decode().count("code_refused") == 2
+    events = Event.objects.filter(name="code_refused").order_by("pk")
+    assert [event.facts["kind"] for event in events] == ["app", "recovery code"]
+    assert "recovery code" in client.get(f"/audit/events/{events[1].pk}/").content.decode()
+
+
+def test_every_page_of_the_auditor_counts_the_emergencies_that_nobody_has_seen(client, auditor):
+    patient = make_patient(by=make_member(centre=auditor.centre))
+    assert "count" not in navigation_of(client.get("/help/"))
+    reason, at = "Unconscious in our hospital", timezone.now()
+    access = actions.open_emergency_access(
+        by=make_member(Role.NURSE), at=at, centre_id=patient.centre_id, mrn=patient.mrn, reason=reason
+    )
+    elsewhere = make_patient()
+    actions.open_emergency_access(
+        by=make_member(Role.NURSE), at=at, centre_id=elsewhere.centre_id, mrn=elsewhere.mrn, reason=reason
+    )
+    assert '<span class="count">1</span>' in navigation_of(client.get("/help/"))
+    client.post(f"/audit/emergencies/{access.pk}/acknowledge/")
+    assert "count" not in navigation_of(client.get("/help/"))
+    client.force_login(make_member(Role.NURSE, centre=auditor.centre).user)
+    assert "count" not in navigation_of(client.get("/help/"))
+
+
+def navigation_of(page):
+    return page.content.decode().split("<nav", 1)[1].split("</nav>")[0]
 
 
 def test_each_page_asks_at_most_twelve_times(client, auditor, django_assert_max_num_queries):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib import admin
+from django.contrib.sessions.models import Session
+from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
@@ -303,3 +306,14 @@ def test_one_code_at_the_same_moment_signs_one_in(committed_db, clock):
 
         with ThreadPoolExecutor(max_workers=5) as threads:
             assert sorted(threads.map(race, clients)) == [302] + [422] * 4
+
+
+def test_the_server_resets_the_app_of_the_first_account_whose_phone_is_lost():
+    member, _ = member_with_app()
+    client = Client()
+    client.force_login(member.user)
+    call_command("reset_second_factor", member.user.username, stdout=io.StringIO())
+    assert not second_factor.has_device(member.user) and not Session.objects.exists()
+    assert Event.objects.get(name="reset_second_factor").actor_id is None
+    with pytest.raises(CommandError):
+        call_command("reset_second_factor", "nobody")
