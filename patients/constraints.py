@@ -163,6 +163,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "risk_factors_are_known": ("Choose risks from the list.", "factors"),
     "pregnancy_status_is_known": ("Choose the pregnancy status from the list.", "pregnancy"),
     "pregnancy_test_has_its_date": ("A negative test has its date.", "pregnancy_on"),
+    "statement_is_never_overwritten": ("What somebody signed or stated is never overwritten. Sign or state it anew.", ""),
     "note_is_never_overwritten": ("A note is never overwritten. Write another one.", ""),
     "note_says_something": ("Write the note.", "text"),
     "query_has_an_owner": ("A query has an owner.", "owner"),

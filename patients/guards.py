@@ -85,7 +85,7 @@ def granted_rights() -> set[tuple[str, str]]:
 
 def expected_triggers() -> set[tuple[str, str]]:
     """(table, trigger) of every guard, as they stand in an untampered database."""
-    explicit = re.findall(r"^call audit\.guard(?:_by)?\(\s*'(\w+)',\s*'(\w+)'", (SQL / "guards.sql").read_text(), re.MULTILINE)
+    explicit = re.findall(r"^call audit\.guard(?:_\w+)?\(\s*'(\w+)',\s*'(\w+)'", (SQL / "guards.sql").read_text(), re.MULTILINE)
     made = {(f"public.{table}", name) for table, name in explicit}
     for model in clinical_models():
         made |= {(f"public.{model._meta.db_table}", name) for name in _table_guards(model)}

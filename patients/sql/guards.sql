@@ -20,6 +20,26 @@ begin
   execute format('alter table public.%I enable always trigger %I', tbl, name);
 end $$;
 
+-- What was entered stays. Each further argument lists columns that are added together later, once, the first of them always; when
+-- those of the first list are there, such as "entered in error", nothing changes any more.
+create or replace procedure audit.guard_entered(tbl text, name text, variadic additions text[])
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  condition text := 'false';
+  addition text[];
+  later text[] := '{}';
+begin
+  for place in 1 .. cardinality(additions) loop
+    addition := additions[place]::text[];
+    later := later || addition;
+    condition := condition || format(' or old.%I is not null and ', addition[1]) || case when place = 1 then 'new.* is distinct from old.*'
+      else (select format('(%s) is distinct from (%s)', string_agg(format('new.%I', col), ', '), string_agg(format('old.%I', col), ', '))
+              from unnest(addition) col) end;
+  end loop;
+  call audit.guard(tbl, name, 'update',
+    condition || format(' or to_jsonb(new) - %1$L::text[] is distinct from to_jsonb(old) - %1$L::text[]', later));
+end $$;
+
 create or replace function audit.refuse_unless(holds boolean, name text, tbl text) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -42,9 +62,7 @@ begin
     'weight_confirms_one_of_the_same_patient', tg_table_name);
   return new;
 end $$;
-call audit.guard('patients_weightmeasurement', 'weight_is_never_overwritten', 'update', $$
-  to_jsonb(new) - '{error_at,error_by_id,error_reason}'::text[] is distinct from to_jsonb(old) - '{error_at,error_by_id,error_reason}'::text[]
-  or old.error_at is not null and new.* is distinct from old.* $$);
+call audit.guard_entered('patients_weightmeasurement', 'weight_is_never_overwritten', '{error_at,error_by_id,error_reason}');
 call audit.guard_by('patients_weightmeasurement', 'weight_confirms_one_of_the_same_patient', 'insert', 'new.confirms_id is not null',
   'weight_confirms');
 
@@ -58,9 +76,7 @@ begin
   return new;
 end $$;
 call audit.guard_by('patients_breakglass', 'emergency_access_is_of_another_centre', 'insert', 'true', 'emergency_fits');
-call audit.guard('patients_breakglass', 'emergency_access_is_never_changed', 'update', $$
-  to_jsonb(new) - '{acknowledged_by_id,acknowledged_at}'::text[] is distinct from to_jsonb(old) - '{acknowledged_by_id,acknowledged_at}'::text[]
-  or old.acknowledged_at is not null and new.* is distinct from old.* $$);
+call audit.guard_entered('patients_breakglass', 'emergency_access_is_never_changed', '{acknowledged_at,acknowledged_by_id}');
 
 -- Courses: of the transplant's own patient, by a protocol of the monograph version they are pinned to.
 create or replace function audit.course_fits() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -121,23 +137,27 @@ begin
 end $$;
 call audit.guard_by('regimens_outsidedose', 'outside_dose_is_the_patients_own', 'insert or update of dose_id, patient_id',
   'new.dose_id is not null', 'outside_dose_fits');
-call audit.guard('regimens_outsidedose', 'finding_is_never_overwritten', 'update', $$
-  to_jsonb(new) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason,dose_id}'::text[]
-    is distinct from to_jsonb(old) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason,dose_id}'::text[]
-  or old.error_at is not null and new.* is distinct from old.* or old.decision <> '' and new.decision <> old.decision $$);
-call audit.guard('regimens_antibodyremoval', 'finding_is_never_overwritten', 'update', $$
-  to_jsonb(new) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason}'::text[]
-    is distinct from to_jsonb(old) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason}'::text[]
-  or old.error_at is not null and new.* is distinct from old.* or old.decision <> '' and new.decision <> old.decision $$);
-call audit.guard('regimens_labresult', 'finding_is_never_overwritten', 'update', $$
-  to_jsonb(new) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason}'::text[]
-    is distinct from to_jsonb(old) - '{error_at,error_by_id,error_reason,decision,decided_by_id,decided_at,decision_reason}'::text[]
-  or old.error_at is not null and new.* is distinct from old.* or old.decision <> '' and new.decision <> old.decision $$);
+call audit.guard_entered('regimens_outsidedose', 'finding_is_never_overwritten', '{error_at,error_by_id,error_reason}', '{decided_at,decided_by_id,decision,decision_reason}', '{dose_id}');
+call audit.guard_entered('regimens_antibodyremoval', 'finding_is_never_overwritten', '{error_at,error_by_id,error_reason}', '{decided_at,decided_by_id,decision,decision_reason}');
+call audit.guard_entered('regimens_labresult', 'finding_is_never_overwritten', '{error_at,error_by_id,error_reason}', '{decided_at,decided_by_id,decision,decision_reason}');
 
 -- Notes: written once; a query takes its answer, once.
-call audit.guard('regimens_note', 'note_is_never_overwritten', 'update', $$
-  to_jsonb(new) - '{answer,answered_by_id,answered_at}'::text[] is distinct from to_jsonb(old) - '{answer,answered_by_id,answered_at}'::text[]
-  or old.answered_at is not null and new.* is distinct from old.* $$);
+call audit.guard_entered('regimens_note', 'note_is_never_overwritten', '{answered_at,answer,answered_by_id}');
+
+-- What people signed or stated: it stays as it stands; only its end is added.
+call audit.guard_entered('patients_precaution', 'statement_is_never_overwritten', '{superseded_at}', '{released_at,released_by_id,release_reason}');
+call audit.guard_entered('regimens_riskreview', 'statement_is_never_overwritten', '{superseded_at}');
+call audit.guard_entered('regimens_authorization', 'statement_is_never_overwritten', '{superseded_at}');
+call audit.guard_entered('regimens_consent', 'statement_is_never_overwritten', '{withdrawn_at,withdrawn_by_id,withdrawn_reason}');
+call audit.guard_entered('regimens_order', 'statement_is_never_overwritten', '{superseded_at}', '{signed_at}', '{course_id}');
+call audit.guard_entered('regimens_release', 'statement_is_never_overwritten', '{withdrawn_at,withdrawn_by_id,withdrawn_reason}');
+call audit.guard_entered('regimens_hold', 'statement_is_never_overwritten',
+  '{resumed_at,resumed_by_id,resume_ordered_by_id,resume_reason}');
+call audit.guard_entered('regimens_handover', 'statement_is_never_overwritten', '{cancelled_at}',
+  '{acknowledged_at,acknowledged_how,acknowledged_recorded_by_id}');
+call audit.guard('regimens_misseddosedecision', 'statement_is_never_overwritten', 'update', 'new.* is distinct from old.*');
+call audit.guard('regimens_intervalrelease', 'statement_is_never_overwritten', 'update', 'new.* is distinct from old.*');
+call audit.guard('regimens_weightkept', 'statement_is_never_overwritten', 'update', 'new.* is distinct from old.*');
 
 -- Administrations: in the patient's centre, of the patient's own dose, from that centre's lots.
 create or replace function audit.administration_fits() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$

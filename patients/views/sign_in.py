@@ -126,7 +126,8 @@ def _landing(user: Any) -> str:
 def _target(request: HttpRequest) -> str:
     """The path that was asked for, if it is one of ours; "" otherwise."""
     asked = request.POST.get("next", request.GET.get("next", ""))
-    ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    allowed = {request.get_host()}
+    ours = asked.startswith("/") and url_has_allowed_host_and_scheme(asked, allowed, require_https=request.is_secure())
     return asked if ours else ""
 
 
