@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.crypto import salted_hmac
 
 from patients.models import User
 from patients.roles import may
 from patients.sessions import SEEN_EVERY_S
-from patients.views.audit import emergencies_unseen
 from patients.views.sign_in import go_on_token
 
 WARN_BEFORE_S = 2 * 60
@@ -42,20 +41,16 @@ def go_on_context(user: User) -> dict:
 
 
 def navigation(request: HttpRequest) -> dict:
-    """``nav``: the places this person's role can open; ``membership``: who they act as.
-
-    The auditor's place says how many emergency accesses wait to be seen: one statement on each of an auditor's pages.
+    """``nav``: the places this person's role can open, the auditor's with how many emergency accesses nobody has acknowledged;
+    ``membership``: who they act as.
     """
     membership = getattr(request, "membership", None)
     nav = []
     for label, name, action in PLACES:
         allowed = request.user.is_staff if action is None else may(membership, action) if membership else False
         if allowed:
-            try:
-                url = reverse(name)
-            except NoReverseMatch:
-                continue
-            count = emergencies_unseen(membership) if name == "audit" else 0
+            url = reverse(name)
+            count = membership.emergencies_unseen if name == "audit" else 0
             nav.append({"label": label, "url": url, "current": request.path == url, "name": name, "count": count})
     again = go_on_context(membership.user) if membership else None
     return {"nav": nav, "membership": membership, "again": again}

@@ -39,8 +39,7 @@ class NewPasswordForm(forms.Form):
     again = _password("The same again", "new-password", max_length=4096)
 
     def __init__(self, *args: Any, user: Any = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.user = user
+        super().__init__(*args, **kwargs)  # whose password it is, the view knows
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

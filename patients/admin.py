@@ -13,7 +13,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -22,6 +22,7 @@ from patients import actions
 from patients.fields import invalid
 from patients.models import Centre, Membership, User
 from patients.refusal import Refusal
+from patients.sessions import actor
 from patients.when import zone_named
 
 # Groups follow from roles (patients/actions/accounts.py), and nobody edits them by hand. Their page is registered by Django's
@@ -33,11 +34,6 @@ admin.site.site_header = admin.site.site_title = "cmvig administration"
 admin.site.index_title = "Accounts, centres and the monograph"
 
 
-def actor(request: HttpRequest) -> Membership | User:
-    """Who acts in the admin site: the membership, or a superuser without one."""
-    return getattr(request, "membership", None) or request.user  # type: ignore[return-value]  # the site needs a login
-
-
 class ActingForm(forms.ModelForm):
     """A form whose saving is an action: it is tried while the form is checked, so that a refusal is an error of the form."""
 
@@ -45,7 +41,7 @@ class ActingForm(forms.ModelForm):
     form_fields: dict[str, str] = {}  # where a form calls a value by another name than its action
 
     def act(self, cleaned: dict[str, Any]) -> Any:
-        raise NotImplementedError
+        """The action that saves these values; what it returns is the saved row."""
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -119,10 +115,10 @@ class UserAdmin(ActingAdmin):
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         return [*(("is_active",) if obj else ("username",)), "first_name", "last_name", "email"]
 
-    def log_addition(self, request: HttpRequest, obj: User, message: Any) -> Any:
+    def response_add(self, request: HttpRequest, obj: User, post_url_continue: str | None = None) -> HttpResponse:
         """A new account comes with the link that its person sets a password by."""
         self._show_link(request, obj)
-        return super().log_addition(request, obj, message)
+        return super().response_add(request, obj, post_url_continue)
 
     @admin.action(description="Make a link to set a password", permissions=["change"])
     def make_links(self, request: HttpRequest, chosen: QuerySet[User]) -> None:

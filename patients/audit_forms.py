@@ -91,4 +91,6 @@ class AuditForm(forms.Form):
 class ExportForm(AuditForm):
     """The same, to take away: with the reason."""
 
-    export_reason = LineField(what="reason", label="Reason of the export", help_text="At least 10 characters", max_length=300)
+    export_reason = LineField(
+        what="reason", label="Reason of the export", help_text="At least 10 characters", min_length=10, max_length=300
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, Model, OuterRef, Q
+from django.db.models import Exists, Model, OuterRef
 
 from patients.images import Images, column_of, described, is_silent, model_of, name_of, value_of
 from patients.models import Event, Patient, RowChange
@@ -157,7 +157,7 @@ def _earlier(patient: Patient, changes: Iterable[RowChange]) -> dict[int, Any]:
         return {}
     latest: dict[tuple[Any, ...], Any] = {}
     found = {}
-    rows = RowChange.objects.filter(Q(op__in=NEW), patient_id=patient.pk, tbl__in=SERIES).order_by("id")
+    rows = RowChange.objects.filter(op__in=NEW, patient_id=patient.pk, tbl__in=SERIES).order_by("id")
     for number, table, image in rows.values_list("pk", "tbl", "new"):
         values = image or {}
         series = (table, *(values.get(name) for name in SERIES[table]))

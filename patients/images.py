@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Field, ForeignKey, JSONField, Model, Q
 
 from patients import rules, when
+from patients.guards import way_to_patient
 from patients.models import Membership, Patient, RowChange
 
 # Columns that say nothing to a reader: keys, counters, and what stands in the event already.
@@ -189,8 +190,6 @@ def _models() -> dict[str, type[Model]]:
 
 @cache
 def _is_of_a_patient(model: type[Model]) -> bool:
-    from patients.guards import way_to_patient
-
     return bool(way_to_patient(model))
 
 

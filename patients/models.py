@@ -94,6 +94,8 @@ class ClosedDay(models.Model):
 class Membership(models.Model):
     """One person's role in one centre: the actor of every action."""
 
+    emergencies_unseen: int = 0  # accesses to the own centre's charts that wait for an auditor, set with User.acting
+
     user = models.ForeignKey(User, PROTECT, related_name="memberships")
     centre = models.ForeignKey(Centre, PROTECT, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role.choices)

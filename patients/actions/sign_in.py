@@ -38,7 +38,7 @@ def set_up_second_factor(*, by: Membership | User, at: datetime, key: str, code:
     user = _own(by)
     if second_factor.has_device(user):
         raise Refusal("second_factor_exists", "An app is set up already. An administrator can reset it.")
-    step = second_factor.step_of(key, code)
+    step = second_factor.step_of(key, code, at)
     if step is None:
         raise Refusal("wrong_code", second_factor.WRONG, field="code")
     audit.event("set_up_second_factor", by=by, at_stated=at)

@@ -7,12 +7,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from patients import actions, audit, when
-from patients.access import own_patients
+from patients.access import one, own_patients
 from patients.audit_forms import AuditForm, ExportForm
 from patients.export import csv_answer
 from patients.fields import invalid
@@ -71,17 +72,14 @@ def audit_page(request: HttpRequest) -> HttpResponse:
     return render(request, "patients/audit.html", context)
 
 
+@require_POST
 def audit_export(request: HttpRequest) -> HttpResponse:
     """The same search as a file, at most 10,000 events, with the reason."""
     by = member(request)
     require(by, "search_audit")
-    if request.method != "POST":
-        raise Http404("Not found")
     form = ExportForm(request.POST, by=by)
     found = _search(by, form)
-    if found is not None and len(form.cleaned_data["export_reason"]) < 10:
-        form.add_error("export_reason", "Give the reason in at least 10 characters.")
-    if found is None or form.errors:
+    if found is None:
         return render(request, "patients/audit_export.html", {"form": form}, status=422)
     events, asked, patient = found
     rows = list(events.order_by("-pk")[:EXPORTED])
@@ -111,10 +109,7 @@ def audit_event(request: HttpRequest, event_id: int) -> HttpResponse:
     """One event with the rows it changed, before and after."""
     by = member(request)
     require(by, "search_audit")
-    try:
-        event = events_of(by).get(pk=event_id)
-    except (Event.DoesNotExist, OverflowError):
-        raise Http404("Not found") from None
+    event = one(events_of(by), pk=event_id)
     audit.event("read_audit_event", by=by, patient=event.patient_id, event=event.pk)
     changes = RowChange.objects.filter(event=event, patient_id=event.patient_id).select_related("event").order_by("pk")
     lines = lines_of(changes[:CHANGES], by.centre.time_zone)
@@ -127,12 +122,11 @@ def audit_event(request: HttpRequest, event_id: int) -> HttpResponse:
     return render(request, "patients/audit_event.html", context)
 
 
+@require_POST
 def acknowledge(request: HttpRequest, access_id: int) -> HttpResponse:
     """The auditor has seen an emergency access."""
     by = member(request)
     require(by, "search_audit")
-    if request.method != "POST":
-        raise Http404("Not found")
     actions.acknowledge_emergency_access(by=by, at=timezone.now(), access_id=access_id)
     messages.success(request, "Acknowledged.")
     return redirect("audit")
@@ -173,15 +167,10 @@ def _overview(by: Membership) -> dict[str, Any]:
     failed = events_of(by).filter(name__in=FAILED, at__gte=since)
     return {
         "emergencies": [_emergency(row, by) for row in rows],
-        "unseen": emergencies_unseen(by),
+        "unseen": by.emergencies_unseen,
         "failed": _for_people(list(failed.order_by("-pk")[:20]), by),
         "zone": by.centre.time_zone,
     }
-
-
-def emergencies_unseen(by: Membership) -> int:
-    """How many emergency accesses to this centre's charts no auditor has acknowledged."""
-    return BreakGlass.objects.filter(patient__centre_id=by.centre_id, acknowledged_at=None).count()
 
 
 def _emergency(access: BreakGlass, by: Membership) -> dict[str, Any]:

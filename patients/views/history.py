@@ -46,7 +46,6 @@ def rows_of(lines: Iterable[HistoryEntry], zone_name: str) -> list[dict[str, Any
             "about": line.about,
             "before": shown(line.before, line.field, zone_name),
             "after": shown(line.after, line.field, zone_name),
-            "is_change": bool(line.field),
             "details": [(label, shown(value, column, zone_name)) for label, column, value in line.details],
             "reason": line.reason,
         }

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 
 from patients import actions, audit, second_factor, sessions, tries
 from patients.account_forms import CodeForm, NewPasswordForm, SignInForm
+from patients.backends import MembershipBackend
 from patients.fields import invalid
 from patients.models import User
 from patients.refusal import Refusal
@@ -117,7 +118,8 @@ def _begin(request: HttpRequest, user: User, at: datetime, *, with_code: bool) -
 
 def _landing(user: Any) -> str:
     """Where a role's work begins: the worklist, or the admin site for those who open no charts."""
-    membership = user.memberships.filter(ended_at=None).order_by("pk").first()
+    person = MembershipBackend().get_user(user.pk)
+    membership = person and person.acting
     if membership and may(membership, "read_charts"):
         return reverse(settings.LOGIN_REDIRECT_URL)
     return reverse("admin:index" if user.is_staff else "help")

@@ -32,6 +32,7 @@ from patients.roles import Role
 from regimens import models as m
 from regimens.actions import library
 from tests import factories
+from tests.patients.refusals import copy_of
 from tests.regimens import ward as wards
 
 Text = Callable[[int, str], str]
@@ -193,13 +194,16 @@ def _around_the_course(cast: Cast, course: m.Course, ward: wards.Ward, say: Text
         choice_reason=say(300, "Kidney alone"), prior_ig="yes", prior_ig_asked=say(200, "The patient's sister"),
         referred_at=course.built_at, referred_from=say(200, "County hospital"),
     )  # fmt: skip
-    m.Order.objects.filter(course=course).update(
+    order = m.Order.objects.get(course=course)
+    m.Order.objects.filter(pk=order.pk).update(superseded_at=now)
+    copy_of(
+        order,
         order_number=say(40, "ORD-1"),
         indication=say(300, "Prophylaxis of CMV disease"),
         instructions=say(500, "Acetaminophen before"),
         reaction_orders=say(500, "Stop, epinephrine at hand"),
         off_label_reason=say(300, "No protocol fits"),
-    )
+    ).save()
     m.Hold.objects.create(
         course=course, reason_code="other", reason=say(300, "Asked for by the family"), ordered_by=ward.prescriber, held_by=by,
         held_at=now - timedelta(days=3), review_on=now.date(), resumed_by=by, resumed_at=now - timedelta(days=2),
@@ -313,7 +317,7 @@ def _addresses(cast: Cast, course: m.Course, ward: wards.Ward, say: Text, now: d
     factories.make_weight(newcomer, at=now)
     factories.make_answers(newcomer, at=now)
     arrived = factories.make_transplant(newcomer, at=now, reperfusion_at=now - timedelta(hours=2))
-    order = m.Order.objects.get(course=course)
+    order = m.Order.objects.get(course=course, superseded_at=None)
     waiting = m.Order.objects.create(
         transplant=arrived, protocol_code="kidney", ordered_rows=order.ordered_rows, prescriber=ward.prescriber,
         ordered_at=now - timedelta(minutes=5), mode="written", indication="Prophylaxis of CMV disease",

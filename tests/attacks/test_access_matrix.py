@@ -51,9 +51,7 @@ MATRIX = rows_of("access_matrix.csv")
 def row_of(route: Route, method: str) -> dict[str, str] | None:
     """The first row that fits; a pattern such as admin:patients_* stands for many addresses, and HEAD follows GET."""
     asked = "GET" if method == "HEAD" else method
-    return next(
-        (row for row in rows_of("access_matrix.csv") if row["method"] == asked and fnmatchcase(route.name, row["route"])), None
-    )
+    return next((row for row in MATRIX if row["method"] == asked and fnmatchcase(route.name, row["route"])), None)
 
 
 def test_every_action_is_for_the_roles_the_matrix_names_and_no_other():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from patients.roles import Role
 from regimens.actions import courses, findings, outside, papers, releases, replanning, risks
 from regimens.models import Hold, Order, Release
 from tests.factories import PASSWORD, make_answers, make_centre, make_member, make_weight
+from tests.patients.refusals import copy_of
 from tests.regimens.ward import TRANSPLANTED, Ward, dose, give, make_course, make_ward, release, start, verify
 
 pytestmark = pytest.mark.django_db
@@ -209,9 +210,16 @@ def test_an_order_is_signed_or_within_the_time_for_signing(hours, code):
 def test_an_order_that_is_gone_or_over_stops():
     ward = make_ward()
     course, second, noon = second_dose(ward)
-    Order.objects.filter(course=course).update(expires_on=noon.date() - timedelta(days=1))
+
+
+    def ordered_until(day: date) -> None:
+        order = Order.objects.get(course=course, superseded_at=None)
+        Order.objects.filter(pk=order.pk).update(superseded_at=noon)
+        copy_of(order, expires_on=day).save()
+
+    ordered_until(noon.date() - timedelta(days=1))
     refused("order_expired", lambda: release(ward, second, at=noon))
-    Order.objects.filter(course=course).update(expires_on=noon.date())
+    ordered_until(noon.date())
     release(ward, second, at=noon)
     releases.withdraw_release(dose=second, reason="To look at it again", by=ward.pharmacist, at=noon)
     Order.objects.filter(course=course).update(superseded_at=noon)
