@@ -211,7 +211,6 @@ def test_an_order_that_is_gone_or_over_stops():
     ward = make_ward()
     course, second, noon = second_dose(ward)
 
-
     def ordered_until(day: date) -> None:
         order = Order.objects.get(course=course, superseded_at=None)
         Order.objects.filter(pk=order.pk).update(superseded_at=noon)
