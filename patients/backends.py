@@ -22,9 +22,10 @@ class MembershipBackend(ModelBackend):
     def get_user(self, user_id: int) -> User | None:
         """The active person, with ``acting`` set to the membership they act as; None for an account out of use."""
         live = Membership.objects.select_related("user", "centre").filter(user_id=user_id, ended_at=None)
-        membership = live.annotate(emergencies_unseen=UNSEEN).order_by("pk").first()
+        membership = live.annotate(unseen=UNSEEN).order_by("pk").first()
         if membership is None:
             return super().get_user(user_id)
         user = membership.user
+        membership.emergencies_unseen = membership.unseen
         user.acting = membership
         return user if self.user_can_authenticate(user) else None
