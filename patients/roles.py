@@ -40,6 +40,7 @@ MAY: dict[str, frozenset[str]] = {
     "verify": frozenset({Role.PHARMACIST}),
     "release_dose": frozenset({Role.PHARMACIST}),
     "keep_weight": frozenset({Role.PHARMACIST}),
+    "move_version": frozenset({Role.PHARMACIST}),  # what is left of a course, to the published monograph
     "hold_course": frozenset({Role.PRESCRIBER, Role.PHARMACIST}),
     "book": frozenset({Role.NURSE, Role.COORDINATOR, Role.PHARMACIST}),
     "authorize": frozenset({Role.COORDINATOR, Role.PHARMACIST}),

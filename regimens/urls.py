@@ -22,6 +22,7 @@ from regimens.views import (
     replan,
     sheets,
     verify,
+    version_moves,
     weights,
     worklist,
 )
@@ -39,6 +40,7 @@ urlpatterns = [
     *missed.urls,
     *library.urls,
     *monograph_draft.urls,
+    *version_moves.urls,
     *orders.urls,
     *outside.urls,
     *replan.urls,

@@ -231,7 +231,7 @@ def amount_of(dose: PlannedDose) -> dosing.DoseAmount:
     """The amount of a dose's row, computed from the weight and rule it holds and the version it is pinned to: for a saved row the
     same again; a row made anew at another weight is rounded to vials where the one before it was.
     """
-    value = dose.course.monograph.to_domain()
+    value = dose.monograph.to_domain()
     leave = _rounding_kept(dose)
     return dosing.calculate_dose(
         mg_per_kg=dose.mg_per_kg,
@@ -260,7 +260,7 @@ def _rounding_kept(dose: PlannedDose) -> rounding.VialRounding | None:
 
 def infusion_plan_of(dose: PlannedDose, table_code: str | None = None) -> infusion.InfusionPlan:
     """The rate steps of a saved dose by its rate table, or by another one that the circumstances ask for."""
-    value = dose.course.monograph.to_domain()
+    value = dose.monograph.to_domain()
     return infusion.plan_infusion(
         dose=amount_of(dose),
         table=value.rate_table(table_code or dose.rate_table),

@@ -27,8 +27,9 @@ from regimens.domain.changes import WindowChange, compare_windows, move_target, 
 from regimens.domain.clock import day_start, local_day
 from regimens.domain.decisions import Case
 from regimens.domain.guards import zone
+from regimens.domain.monograph import Protocol
 from regimens.domain.reasons import Refused
-from regimens.domain.schedule import TransplantAnchor, Window, plan_windows
+from regimens.domain.schedule import CourseAnchor, TransplantAnchor, Window, plan_windows
 from regimens.models import Course, Order, PlannedDose
 
 STALE = (
@@ -133,34 +134,37 @@ def _moves(chart: Chart, live: Sequence[PlannedDose], codes: Mapping[int, str]) 
     """By code: the window as it stands, the window by the corrected time, and how a given dose lay in either."""
     course = chart.course
     assert course is not None and course.anchor_at is not None
-    graft, zone_name = course.transplant, chart.centre.time_zone
+    graft = course.transplant
     protocol = course.monograph.to_domain().protocol(course.protocol.code)
-
-    def planned(anchor: TransplantAnchor) -> dict[str, Window]:
-        windows = plan_windows(
-            protocol,
-            anchor,
-            centre_zone=zone_name,
-            chosen_optional=[row.protocol_dose.code for row in live if row.protocol_dose.optional],
-            repeat_dates=[row.target_on for row in live if row.protocol_dose.repeats],
-            review_on=course.review_on,
-        )
-        return {window.code: window for window in windows}
-
-    before = planned(TransplantAnchor(course.anchor_at, course.anchor_zone_name))
-    after = planned(TransplantAnchor(graft.reperfusion_at, graft.zone_name, graft.is_time_known))
+    before = planned_windows(chart, live, protocol, TransplantAnchor(course.anchor_at, course.anchor_zone_name))
+    corrected = TransplantAnchor(graft.reperfusion_at, graft.zone_name, graft.is_time_known)
+    after = planned_windows(chart, live, protocol, corrected)
     standing, moved = [], []
     for row in live:
         code = codes[row.number]
-        own = _as_it_stands(row, before[code])
+        own = as_it_stands(row, before[code])
         standing.append(own)
-        moved.append(own if row.is_remainder else _fitted(own, row.shifted_days, before[code], after[code]))
+        moved.append(own if row.is_remainder else fitted(own, row.shifted_days, before[code], after[code]))
     numbers = {row.pk: row.number for row in chart.doses}
     starts = {codes[numbers[r.dose_id]]: r.started_at for r in chart.counted() if r.dose_id in numbers}
     return {change.code: change for change in compare_windows(standing, moved, given_at=starts)}
 
 
-def _as_it_stands(row: PlannedDose, planned: Window) -> Window:
+def planned_windows(chart: Chart, live: Sequence[PlannedDose], protocol: Protocol, anchor: CourseAnchor) -> dict[str, Window]:
+    """By code: the windows of the rows that a course has, by a protocol and an anchor."""
+    assert chart.course is not None
+    windows = plan_windows(
+        protocol,
+        anchor,
+        centre_zone=chart.centre.time_zone,
+        chosen_optional=[row.protocol_dose.code for row in live if row.protocol_dose.optional],
+        repeat_dates=[row.target_on for row in live if row.protocol_dose.repeats],
+        review_on=chart.course.review_on,
+    )
+    return {window.code: window for window in windows}
+
+
+def as_it_stands(row: PlannedDose, planned: Window) -> Window:
     """The window that a saved row has now, whatever was decided about it since it was planned."""
     target_at = max(row.opens_at, day_start(row.target_on, zone(planned.zone_name)))
     return replace(
@@ -173,7 +177,7 @@ def _as_it_stands(row: PlannedDose, planned: Window) -> Window:
     )
 
 
-def _fitted(own: Window, shifted_days: int, before: Window, after: Window) -> Window:
+def fitted(own: Window, shifted_days: int, before: Window, after: Window) -> Window:
     """The window by the corrected time, with what people chose for this dose since: a decided day stays, a shift goes along, a
     day moved inside the window stays where the new window still holds it.
     """
@@ -205,10 +209,10 @@ def _line(course: Course, dose: PlannedDose, change: WindowChange | None, weight
         working = [step for step in working if not step["rule"].startswith("R-DOSE-")] + amount.working.to_json()
         planning.infusion_plan_of(new)  # refuses a weight whose rates the pump cannot be set to
     new.working = working
-    return Line(dose, new, change, _drop_booking(new))
+    return Line(dose, new, change, drop_lost_booking(new))
 
 
-def _drop_booking(new: PlannedDose) -> bool:
+def drop_lost_booking(new: PlannedDose) -> bool:
     """Forget a booking that the new window no longer holds."""
     if new.booked_for is None or new.opens_at <= new.booked_for < new.closes_at:
         return False

@@ -45,7 +45,7 @@ def save_revision(course: Course, rows: Sequence[PlannedDose], *, by: Membership
     course.version += 1
     if rows:
         course.revision += 1
-    course.save(update_fields=["revision", "version", "anchor_at", "anchor_on", "anchor_zone_name"])
+    course.save(update_fields=["revision", "version", "anchor_at", "anchor_on", "anchor_zone_name", "monograph", "protocol"])
     for new in rows:
         new.built_by, new.built_at = by, at
     old = [new.replaces_id for new in rows if new.replaces_id]

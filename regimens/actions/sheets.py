@@ -93,7 +93,7 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
     """Everything on the sheet of one dose, as it is printed by this copy. Reads; writes nothing."""
     course, patient = dose.course, dose.course.patient
     centre, zone = patient.centre, patient.centre.time_zone
-    value = course.monograph.to_domain()
+    value = dose.monograph.to_domain()
     amount, plan = planning.amount_of(dose), planning.infusion_plan_of(dose)
     order = Order.objects.select_related("prescriber__user").get(course=course, superseded_at=None)
     live = course.doses.exclude(settled_as="superseded")
@@ -112,7 +112,7 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
         due=_due(dose, zone),
         course=f"{course.protocol.title}, {course.transplant.organ_names.lower()}, transplanted {_anchor(course)}",
         plan_version=str(dose.revision),
-        monograph_version=str(course.monograph.version),
+        monograph_version=str(dose.monograph.version),
         code=copy.code,
         check_url=check_url,
         # Until the window or the weight ends, whichever is first; printed with an old weight, it asks for a new look at the scale.

@@ -168,6 +168,13 @@ class PlannedDose(models.Model):
         return f"planned dose {self.pk}"
 
     @property
+    def monograph(self) -> Monograph:
+        """The version this row was made by: its course's own, unless the course was moved after the row was settled."""
+        if self.protocol_dose.protocol_id == self.course.protocol_id:
+            return self.course.monograph
+        return self.protocol_dose.protocol.monograph
+
+    @property
     def in_hours(self) -> bool:
         """Whether this window is still the one its protocol counts in hours. A day of its own, once it is given late, is none;
         nor is any window of whole days that ends with its target day. ``models.status.in_hours_sql`` is the same rule.

@@ -5,7 +5,6 @@ Field names are those of ``regimens.domain.monograph``; :meth:`Monograph.to_doma
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -77,7 +76,10 @@ class Monograph(models.Model):
     def to_domain(self) -> domain.Monograph:
         """This version as the plain value the rules compute from. Published versions are built once per process."""
         if self.state in (self.State.PUBLISHED, self.State.RETIRED):
-            return _published_value(self.pk, self.checksum)
+            key = (self.pk, self.checksum)
+            if key not in _published:
+                _published[key] = _build_value(self)
+            return _published[key]
         return _build_value(self)
 
 
@@ -391,7 +393,5 @@ def _value(cls: Any, row: models.Model, **given: Any) -> Any:
     return cls(**values)
 
 
-@lru_cache(maxsize=32)
-def _published_value(pk: int, checksum: str) -> domain.Monograph:
-    """By its checksum as well: another database of this process may hold other words under the same number."""
-    return _build_value(Monograph.objects.get(pk=pk))
+# By the checksum as well: another database of this process may hold other words under the same number.
+_published: dict[tuple[int, str], domain.Monograph] = {}

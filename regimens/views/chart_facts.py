@@ -102,17 +102,17 @@ def read_chart(patient: Patient) -> ChartFacts:
     of_courses = {"course__patient": patient}
     of_doses = {"dose__course__patient": patient}
     own_courses = Course.objects.filter(patient=patient)
+    own_doses = PlannedDose.objects.filter(**of_courses)
     is_open = Case(When(Q(is_query=True, answered_at=None), then=Value(1)), default=Value(0))
     rows: dict[str, list[Any]] = read_together(
         {
             "transplants": Transplant.objects.filter(patient=patient).order_by("-number"),
             "courses": own_courses.order_by("-built_at"),
-            "protocols": Protocol.objects.filter(Exists(own_courses.filter(protocol=OuterRef("pk")))),
-            "protocol_doses": ProtocolDose.objects.filter(
-                Exists(PlannedDose.objects.filter(protocol_dose=OuterRef("pk"), **of_courses))
-            ),
-            "monographs": Monograph.objects.filter(Exists(own_courses.filter(monograph=OuterRef("pk")))),
-            "doses": PlannedDose.objects.filter(**of_courses).exclude(settled_as="superseded").order_by("number"),
+            # Through the doses: what was given before a course was moved belongs to the version it was made by.
+            "protocols": Protocol.objects.filter(Exists(own_doses.filter(protocol_dose__protocol=OuterRef("pk")))),
+            "protocol_doses": ProtocolDose.objects.filter(Exists(own_doses.filter(protocol_dose=OuterRef("pk")))),
+            "monographs": Monograph.objects.filter(Exists(own_doses.filter(protocol_dose__protocol__monograph=OuterRef("pk")))),
+            "doses": own_doses.exclude(settled_as="superseded").order_by("number"),
             "records": Administration.objects.filter(patient=patient).annotate(**OF_DOSE).order_by("-started_at"),
             "reactions": Reaction.objects.filter(administration__patient=patient, error_at=None),
             "weights": WeightMeasurement.objects.filter(patient=patient).order_by("-measured_at", "-pk"),
@@ -168,6 +168,10 @@ def _relate(patient: Patient, rows: dict[str, list[Any]]) -> None:
     named = ("transplants", "protocols", "protocol_doses", "monographs", "courses", "doses")
     own = {name: {row.pk: row for row in rows[name]} for name in named}
     weights = {row.pk: row for row in rows["weights"]}
+    for protocol in rows["protocols"]:
+        protocol.monograph = own["monographs"][protocol.monograph_id]
+    for row in rows["protocol_doses"]:
+        row.protocol = own["protocols"][row.protocol_id]
     for course in rows["courses"]:
         course.patient = patient
         course.transplant = own["transplants"][course.transplant_id]

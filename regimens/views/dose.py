@@ -42,7 +42,7 @@ def dose_page(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
         "copies": dose.copies.select_related("printed_by__user").order_by("-copy_number"),
         "unprintable": fonts.missing_glyphs(f"{patient.family_name}{patient.given_name}{patient.title}"),
         "may_print": may(by, "print_sheet"),
-        "limit": dose.course.monograph.to_domain().limit("max_rate_ml_per_h"),
+        "limit": dose.monograph.to_domain().limit("max_rate_ml_per_h"),
     }
     return render(request, "regimens/dose.html", context)
 
