@@ -91,7 +91,7 @@ def move(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
                     form = VersionMoveForm(doses=doses, initial={"shown": draft.fingerprint})
             else:
                 return _moved(request, chart, draft)
-    context = patient_frame(request, chart.patient, now, draft.answers if draft else None) | {
+    context = patient_frame(chart.patient, now, draft.answers if draft else None) | {
         "course": chart.course,
         "own_version": own_version,
         "draft": draft,
