@@ -15,6 +15,7 @@ from patients.names import clean_text
 from patients.refusal import Refusal
 from patients.roles import require
 
+REASON_LENGTH = 10  # characters: what a signature, or a departure from the plan, is explained with
 STALE = "Somebody else changed this while you typed. Their values stand beside yours: compare, then save again."
 
 
@@ -57,6 +58,14 @@ def needed_reason(text: str, *, field: str = "reason", sentence: str = "Give a r
     reason = short_text(text, field=field, what="reason", limit=300)
     if len(reason) < 2:
         raise Refusal("reason_needed", sentence, field=field)
+    return reason
+
+
+def signed_reason(text: str, *, field: str = "reason", sentence: str = "Say why") -> str:
+    """Why something was signed or departs from the plan, in at least 10 characters; refused ("reason_needed") otherwise."""
+    reason = short_text(text, field=field, what="reason", limit=300)
+    if len(reason) < REASON_LENGTH:
+        raise Refusal("reason_needed", f"{sentence}, in at least {REASON_LENGTH} characters.", field=field)
     return reason
 
 

@@ -8,12 +8,12 @@ from decimal import Decimal
 from django.db import transaction
 
 from patients import audit
+from patients.actions.common import REASON_LENGTH
 from patients.models import Membership
 from patients.refusal import Refusal
 from patients.roles import require
 from regimens.actions import departures, planning
 from regimens.actions.charting import (
-    REASON_LENGTH,
     TIME_RULES,
     VITALS_RULE,
     check_lots,
@@ -24,7 +24,8 @@ from regimens.actions.charting import (
     not_in_future,
     to_minute,
 )
-from regimens.actions.holds import hold_after_reaction, lock_open_courses
+from regimens.actions.holds import hold_after_reaction
+from regimens.actions.locks import lock_open_courses
 from regimens.actions.parts import (
     RateFacts,
     ReactionFacts,

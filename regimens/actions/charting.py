@@ -31,7 +31,6 @@ from regimens.models import (
     Release,
 )
 
-REASON_LENGTH = 10
 TIME_RULES = "Time rules"
 IDENTITY = "Site policy: identity re-entered at the bedside"
 VITALS_RULE = "Label, Administration: vital signs before, before each rate increase, midway and after"

@@ -10,21 +10,22 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
 from patients import audit, when
+from patients.actions.common import REASON_LENGTH, locked_patient
 from patients.constraints import sentence_for
 from patients.models import Membership, Patient, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import may, require
 from regimens.actions import orders, outside, planning
+from regimens.actions.locks import lock_course, lock_open_courses
 from regimens.actions.orders import OrderFacts
 from regimens.actions.outside import OutsideFacts
 from regimens.actions.planning import Choices, DraftCourse, Weights
 from regimens.domain.monograph import Anchor
 from regimens.domain.monograph import Protocol as ProtocolValue
 from regimens.domain.units import with_unit
-from regimens.models import Administration, Course, Order, PlannedDose, WeightBasis, WeightKept
+from regimens.models import Administration, Course, Order, PlannedDose, WeightBasis
 
 RETRANSPLANT = "retransplant"  # the monograph's reason for stopping an older course
-REASON_LENGTH = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +66,10 @@ def build_course(
     plan with nothing left to give here; a second open course for the transplant.
     """
     require(by, "build")
-    transplant = Transplant.objects.select_for_update(of=("self",)).select_related("patient__centre").get(pk=transplant.pk)
-    patient = transplant.patient
+    lock_open_courses(transplant.patient)
+    patient = locked_patient(by, transplant.patient_id)
+    transplant = Transplant.objects.select_for_update(of=("self",)).get(pk=transplant.pk, patient=patient)
+    transplant.patient = patient
     planning.check_may_plan(patient)
     planning.check_weight(weight, patient, at)
     monograph = planning.published()
@@ -137,11 +140,6 @@ def build_course(
     doses = PlannedDose.objects.bulk_create(_dose_rows(course, draft, choices, weight))
     codes = [item.window.code for item in draft.doses]
     outside.attach(given, dict(zip(codes, doses, strict=True)))
-    if bases == {WeightBasis.DRY} and weights.latest and weights.differ(value):
-        # The choice of the dry weight is the word on the newer one: the dose is not stopped by it again (W1.9).
-        WeightKept.objects.create(
-            course=course, weight=weights.latest, reason="Built on the dry weight, as ordered", kept_by=by, kept_at=at
-        )
     return course
 
 
@@ -247,7 +245,11 @@ def _settle_other_courses(transplant: Transplant, beside: Beside, *, by: Members
         )
     if beside.other_course == "keep":
         if len(reason) < REASON_LENGTH:
-            raise Refusal("other_course_reason", "Say why both go on, in at least 10 characters.", field="other_course_reason")
+            raise Refusal(
+                "other_course_reason",
+                f"Say why both go on, in at least {REASON_LENGTH} characters.",
+                field="other_course_reason",
+            )
         return f"course of transplant {numbers} goes on: {reason}"
     if not may(by, "stop_course"):
         sentence = f"A prescriber stops the course of transplant {numbers} first, or both go on."
@@ -317,7 +319,7 @@ def stop_course(*, course: Course, reason_code: str, reason: str, by: Membership
     Refused: a course stopped already; a running infusion of it; a reason that is not in the monograph's list, or needs words.
     """
     require(by, "stop_course")
-    course = Course.objects.select_for_update(of=("self",)).select_related("patient", "monograph").get(pk=course.pk)
+    course = lock_course(course)
     if course.stopped_at:
         raise Refusal("course_stopped", "This course is already stopped.")
     # Starting locks the course too, so none can begin between this look and the stop.

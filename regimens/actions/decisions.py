@@ -13,7 +13,7 @@ from regimens.actions import departures, planning
 from regimens.actions.charting import Chart
 from regimens.actions.courses import close_course
 from regimens.actions.holds import hold_course
-from regimens.actions.orders import OrderFacts, check_order, save_order
+from regimens.actions.orders import OrderFacts, place_order
 from regimens.actions.revisions import drop_booking, save_revision, set_amount, set_window, successor
 from regimens.domain import missed
 from regimens.domain.changes import shift_window
@@ -221,9 +221,7 @@ def _change_protocol(choice: Choice) -> None:
     if choice.protocol_code not in {row.code for row in _others(choice)}:
         raise Refusal("protocol_code", "Choose the protocol to change to.", source=SOURCE, field="protocol_code")
     # The new course is built on the monograph that is published now, which may be a later version than this course's.
-    value = planning.published().to_domain()
-    planning.check_protocol(planning.proposal_for(choice.course.transplant, value, choice.at), choice.protocol_code)
-    other = value.protocol(choice.protocol_code)
+    other = planning.published().to_domain().protocol(choice.protocol_code)
     before = choice.course.orders.get(superseded_at=None)
     order = OrderFacts(
         prescriber=choice.by,
@@ -238,9 +236,10 @@ def _change_protocol(choice: Choice) -> None:
         allows_vial_rounding=before.allows_vial_rounding,
         is_signed=True,
     )
-    check_order(order, off_label=other.off_label, by=choice.by, at=choice.at)
     close_course(choice.course, choice.reason_code, choice.reason, by=choice.by, at=choice.at)
-    save_order(order, transplant=choice.course.transplant, protocol=other, course=None, by=choice.by, at=choice.at)
+    place_order(
+        transplant=choice.course.transplant, protocol_code=choice.protocol_code, order=order, by=choice.by, at=choice.at
+    )
 
 
 def _others(choice: Choice) -> tuple[Protocol, ...]:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from patients.actions.common import REASON_LENGTH
 from patients.refusal import Refusal
 from regimens.actions import planning, readiness
 from regimens.actions.around import Around
-from regimens.actions.charting import REASON_LENGTH, Chart, clock, elapsed_hours, local_day
+from regimens.actions.charting import Chart, clock, elapsed_hours, local_day
 from regimens.actions.parts import RateFacts, VialFacts
 from regimens.actions.previous import Previous, interval_of, last_start
 from regimens.domain import infusion, intervals, running

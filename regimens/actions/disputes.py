@@ -11,11 +11,12 @@ from datetime import datetime
 from django.db import transaction
 
 from patients import audit
+from patients.actions.common import signed_reason
 from patients.models import Membership
 from patients.refusal import Refusal
 from patients.roles import require
 from regimens.actions.bedside import lock_record
-from regimens.actions.charting import REASON_LENGTH, Chart, lock_dose, lock_patient
+from regimens.actions.charting import Chart, lock_dose, lock_patient
 from regimens.actions.revisions import drop_booking, save_revision, successor
 from regimens.models import Administration, MissedDoseDecision, PlannedDose
 
@@ -29,8 +30,7 @@ def enter_in_error(
 ) -> Administration:
     """Strike a record out, with a reason. Its dose stays closed and disputed; its contents stay readable."""
     require(by, "log_infusion")  # who may record an infusion may say that a record is wrong (workflow W3)
-    if len(reason.strip()) < REASON_LENGTH:
-        raise Refusal("reason_needed", f"Say what is wrong with it, in at least {REASON_LENGTH} characters.", field="reason")
+    reason = signed_reason(reason, sentence="Say what is wrong with it")
     chart = lock_dose(record.dose) if record.dose is not None else lock_patient(record.patient)
     locked = lock_record(record, version, at)
     audit.event("enter_in_error", by=by, patient=locked.patient, reason=reason.strip(), record=str(locked.pk))
@@ -66,8 +66,7 @@ def settle_dispute(*, dose: PlannedDose, outcome: str, reason: str, by: Membersh
     require(by, "settle_dispute")
     if outcome not in OUTCOMES:
         raise Refusal("outcome", "Say whether the dose was given.", field="outcome")
-    if len(reason.strip()) < REASON_LENGTH:
-        raise Refusal("reason_needed", f"Say how you know, in at least {REASON_LENGTH} characters.", field="reason")
+    reason = signed_reason(reason, sentence="Say how you know")
     chart = lock_dose(dose)
     live = chart.dose
     assert live is not None  # lock_dose always finds it

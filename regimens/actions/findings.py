@@ -14,7 +14,7 @@ from decimal import Decimal
 from django.db import transaction
 
 from patients import audit, when
-from patients.actions.common import allow, locked_patient, one_of, plain_refusals, short_text
+from patients.actions.common import allow, locked_patient, one_of, plain_refusals, signed_reason
 from patients.models import Membership, Patient
 from patients.refusal import Refusal
 from regimens.actions import planning
@@ -24,7 +24,6 @@ from regimens.domain.units import decimals, number, wall_text, with_unit
 from regimens.models import COUNTED, Administration, AntibodyRemoval, Hold, LabResult, OutsideDose, PlannedDose, ResultKind
 from regimens.models.together import read_together
 
-REASON_LENGTH = 10
 REMOVAL_PLANNED_AHEAD = timedelta(days=90)  # an exchange planned further ahead than this is a slip of the pen
 RESULTS = "Site policy: checks before a dose"
 REMOVALS = "Site policy: antibody removal"
@@ -342,14 +341,6 @@ def open_questions(patient: Patient) -> list[Question]:
         *result_questions(known.results, known.given_at),
         *removal_questions(known.removals, known.given_at, known.booked_for, value),
     ]
-
-
-def signed_reason(text: str, *, field: str = "reason") -> str:
-    """Why something was signed, in at least 10 characters; refused ("reason_needed") otherwise."""
-    reason = short_text(text, field=field, what="reason", limit=300)
-    if len(reason) < REASON_LENGTH:
-        raise Refusal("reason_needed", f"Say why, in at least {REASON_LENGTH} characters.", field=field)
-    return reason
 
 
 def _strike(row: LabResult | AntibodyRemoval, event: str, reason: str, by: Membership, at: datetime) -> None:

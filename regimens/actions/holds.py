@@ -12,16 +12,16 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from patients import audit
-from patients.actions.common import needed_reason, plain_refusals, short_text
-from patients.models import Membership, Patient
+from patients.actions.common import REASON_LENGTH, needed_reason, plain_refusals, short_text
+from patients.models import Membership
 from patients.refusal import Refusal
 from patients.roles import Role, require
+from regimens.actions.locks import lock_course
 from regimens.domain.clock import local_day
 from regimens.domain.units import day_text
 from regimens.models import Course, Hold, HoldReason, PlannedDose, Reaction
 
 HOLD_RULES = "Site policy: holds"
-REASON_LENGTH = 10  # after a serious reaction: it names the reaction and the plan
 
 
 def open_hold(course: Course) -> Hold | None:
@@ -48,7 +48,7 @@ def hold_course(
     day in the past; an order that is not a prescriber's own or read back by name.
     """
     require(by, "hold_course")
-    course = _locked(course)
+    course = lock_course(course)
     if course.stopped_at:
         raise Refusal("course_stopped", "This course is stopped.")
     if (held := open_hold(course)) is not None:
@@ -84,12 +84,6 @@ def hold_course(
             held_at=at,
             review_on=review_on,
         )
-
-
-def lock_open_courses(patient: Patient) -> list[Course]:
-    """The patient's courses that are not stopped, locked: before anything else is, so that no two acts wait for each other."""
-    rows = Course.objects.select_for_update(of=("self",), no_key=True).filter(patient=patient, stopped_at=None)
-    return list(rows.order_by("pk"))
 
 
 def hold_after_reaction(courses: Sequence[Course], term: str, *, by: Membership, at: datetime) -> list[Hold]:
@@ -132,7 +126,7 @@ def resume_course(
     After a serious reaction only a prescriber resumes, in person, naming the reaction and the plan.
     """
     require(by, "hold_course")
-    course = _locked(course)
+    course = lock_course(course)
     hold = open_hold(course)
     if hold is None:
         raise Refusal("not_held", "This course is not on hold.")
@@ -144,7 +138,7 @@ def resume_course(
                 "After a serious reaction only a prescriber resumes, with their own signature.",
                 source=HOLD_RULES,
             )
-        if len(reason) < REASON_LENGTH:
+        if len(reason) < REASON_LENGTH:  # it names the reaction and the plan
             raise Refusal(
                 "reaction_and_plan", "Name the reaction and the plan for the next dose.", source=HOLD_RULES, field="reason"
             )
@@ -162,11 +156,6 @@ def resume_course(
     with plain_refusals():
         hold.save(update_fields=["resumed_by", "resumed_at", "resume_ordered_by", "resume_reason"])
     return hold
-
-
-def _locked(course: Course) -> Course:
-    rows = Course.objects.select_for_update(of=("self",), no_key=True).select_related("patient__centre")
-    return rows.get(pk=course.pk)
 
 
 def _words(hold: Hold) -> str:

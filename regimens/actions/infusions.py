@@ -33,7 +33,8 @@ from regimens.actions.charting import (
     not_in_future,
     same_form,
 )
-from regimens.actions.holds import hold_after_reaction, lock_open_courses
+from regimens.actions.holds import hold_after_reaction
+from regimens.actions.locks import lock_open_courses
 from regimens.actions.parts import (
     RateFacts,
     ReactionFacts,

@@ -11,6 +11,7 @@ from patients import audit, when
 from patients.models import Membership, Patient
 from patients.refusal import Refusal
 from patients.roles import may, require
+from regimens.actions.locks import lock_course
 from regimens.actions.verification import INDEPENDENT, open_unsigned
 from regimens.models import Course, Note
 
@@ -69,7 +70,7 @@ def return_with_query(
     nothing waits; no words; an owner who cannot read this chart; a day in the past.
     """
     require(by, "verify")
-    course = Course.objects.select_for_update(of=("self",)).select_related("patient__centre").get(pk=course.pk)
+    course = lock_course(course)
     unsigned = list(open_unsigned(course).select_related("built_by__user"))
     if not unsigned or course.stopped_at:
         raise Refusal("nothing_to_verify", "No dose of this course waits for verification.")

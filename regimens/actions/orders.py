@@ -10,16 +10,16 @@ from decimal import Decimal
 from django.db import transaction
 
 from patients import audit, when
-from patients.actions.common import needed_reason, plain_refusals
+from patients.actions.common import locked_patient, needed_reason, plain_refusals
 from patients.models import Centre, Membership, Transplant
 from patients.refusal import Refusal
 from patients.roles import Role, require
 from regimens.actions import planning
+from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.monograph import Protocol
 from regimens.domain.units import day_text, number
 from regimens.models import Course, Mode, Order, WeightBasis
 
-COSIGN_WITHIN = timedelta(hours=48)  # site policy (W2.2): an order that somebody else entered is co-signed by then
 ORDER_SOURCE = "42 CFR 482.24(c)(2): every order dated, timed and authenticated"
 
 
@@ -132,8 +132,9 @@ def place_order(*, transplant: Transplant, protocol_code: str, order: OrderFacts
     weight that is not on record; what :func:`check_order` refuses.
     """
     require(by, "order")
-    transplant = Transplant.objects.select_for_update(of=("self",)).select_related("patient__centre").get(pk=transplant.pk)
-    patient = transplant.patient
+    patient = locked_patient(by, transplant.patient_id)
+    transplant = Transplant.objects.select_for_update(of=("self",)).get(pk=transplant.pk, patient=patient)
+    transplant.patient = patient
     planning.check_may_plan(patient)
     value = planning.published().to_domain()
     planning.check_protocol(planning.proposal_for(transplant, value, at), protocol_code)
@@ -211,6 +212,11 @@ def check_built_as_ordered(order: Order, protocol: Protocol, *, bases: Collectio
             source=ORDER_SOURCE,
             field=field,
         )
+
+
+def cosign_by(order: Order, value: MonographValue) -> datetime:
+    """Until when an order that its prescriber has not signed may be acted on (W2.2)."""
+    return order.ordered_at + timedelta(minutes=int(value.limit("cosign_within_h").value * 60))
 
 
 @transaction.atomic

@@ -14,6 +14,7 @@ from patients.models import Centre, Membership
 from patients.refusal import Refusal
 from patients.roles import Role
 from regimens.actions import planning
+from regimens.actions.locks import lock_course
 from regimens.domain.clock import last_day, local_day
 from regimens.models import Authorization, Consent, Course, PlannedDose
 from regimens.models.status import in_hours_sql
@@ -21,10 +22,6 @@ from regimens.models.status import in_hours_sql
 AUTHORIZATION = "Site policy: authorization and product"
 CONSENT = "Site policy: consent"
 OBTAINERS = frozenset({Role.PRESCRIBER, Role.NURSE, Role.PHARMACIST, Role.COORDINATOR})
-
-
-def _locked(course: Course) -> Course:
-    return Course.objects.select_for_update(of=("self",), no_key=True).select_related("patient__centre").get(pk=course.pk)
 
 
 @transaction.atomic
@@ -44,7 +41,7 @@ def record_authorization(
     they are for.
     """
     allow(by, "authorize")
-    course = _locked(course)
+    course = lock_course(course)
     if course.stopped_at:
         raise Refusal("course_stopped", "This course is stopped: nothing of it is to be authorized.")
     one_of(state, Authorization.State.values, field="state", what="the state of the authorization")
@@ -88,7 +85,7 @@ def record_consent(
     birth; no version of the form; a consent on record already.
     """
     allow(by, "record_consent")
-    course = _locked(course)
+    course = lock_course(course)
     if course.stopped_at:
         raise Refusal("course_stopped", "This course is stopped.")
     given_by = short_text(given_by, field="given_by", what="name", limit=120)
@@ -122,7 +119,7 @@ def record_consent(
 def withdraw_consent(*, course: Course, reason: str, by: Membership, at: datetime) -> Consent:
     """The patient withdrew. Refused: another role; no consent on record; no reason."""
     allow(by, "record_consent")
-    course = _locked(course)
+    course = lock_course(course)
     consent = Consent.objects.select_for_update(of=("self",)).filter(course=course, withdrawn_at=None).first()
     if consent is None:
         raise Refusal("no_consent", "No consent is on record.", source=CONSENT)

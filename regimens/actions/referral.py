@@ -7,10 +7,11 @@ from datetime import datetime
 from django.db import transaction
 
 from patients import audit
+from patients.actions.common import REASON_LENGTH
 from patients.models import Membership
 from patients.refusal import Refusal
 from patients.roles import require
-from regimens.actions.charting import REASON_LENGTH, lock_dose
+from regimens.actions.charting import lock_dose
 from regimens.actions.missed import refuse_unless_open
 from regimens.actions.missed_case import CaseFile, read_case
 from regimens.domain.changes import mark_before_referral as late_start

@@ -11,21 +11,21 @@ from datetime import datetime
 from django.db import transaction
 
 from patients import audit, policy, rules
-from patients.actions.common import allow, plain_refusals, short_text
+from patients.actions.common import REASON_LENGTH, allow, plain_refusals, short_text, signed_reason
 from patients.models import Membership
 from patients.refusal import Refusal
 from regimens.actions import findings, readiness
 from regimens.actions.around import Around, read_around
-from regimens.actions.charting import Chart, elapsed_hours, local_day, lock_dose
+from regimens.actions.charting import Chart, local_day, lock_dose
 from regimens.actions.missed_case import given_here
-from regimens.actions.orders import ORDER_SOURCE
+from regimens.actions.orders import ORDER_SOURCE, cosign_by
 from regimens.actions.previous import interval_of, signature_under
 from regimens.domain import checks, exposure
 from regimens.domain.clock import last_day
 from regimens.domain.reasons import source_text
 from regimens.domain.status import Status
 from regimens.domain.units import day_text, instant_text, with_unit
-from regimens.models import IntervalRelease, LabResult, Order, PlannedDose, Release, ResultKind
+from regimens.models import IntervalRelease, LabResult, PlannedDose, Release, ResultKind
 
 SOURCE = "Site policy: release of each dose"
 NOT_RELEASED = "Not released"
@@ -136,7 +136,7 @@ def withdraw_release(*, dose: PlannedDose, reason: str, by: Membership, at: date
     own = next(r for r in chart.doses if r.pk == dose.pk)
     if own.settled_as == "recorded":
         raise Refusal("recorded", "This dose was started or given: its release stays on record.")
-    reason = findings.signed_reason(reason, field="withdrawn_reason")
+    reason = signed_reason(reason, field="withdrawn_reason")
     audit.event("withdraw_release", by=by, patient=chart.patient, reason=reason, dose=str(dose.pk))
     row.withdrawn_at, row.withdrawn_by, row.withdrawn_reason = at, by, reason
     with plain_refusals():
@@ -164,7 +164,7 @@ def release_interval(*, dose: PlannedDose, reason: str, by: Membership, at: date
         raise Refusal("interval_kept", "The minimum interval is kept: there is nothing to sign.")
     if signature_under(IntervalRelease.objects.filter(dose=row), chart.previous()) is not None:
         raise Refusal("interval_signed", "This was signed already.")
-    reason = findings.signed_reason(reason)
+    reason = signed_reason(reason)
     audit.event("release_interval", by=by, patient=chart.patient, reason=reason, dose=str(row.pk))
     with plain_refusals():
         return IntervalRelease.objects.create(dose=row, reason=reason, released_by=by, released_at=at)
@@ -229,12 +229,6 @@ def load_of(chart: Chart, dose: PlannedDose, around: Around, at: datetime) -> ex
     )
 
 
-def cosign_by(dose: PlannedDose, order: Order) -> datetime:
-    """Until when an order that its prescriber has not signed may be acted on."""
-    limit = dose.course.monograph.to_domain().limit("cosign_within_h")
-    return order.ordered_at + elapsed_hours(limit.value)
-
-
 def _check_open(chart: Chart, dose: PlannedDose) -> None:
     if chart.patient.closed_at:
         word = chart.patient.get_closed_reason_display().lower()
@@ -283,10 +277,11 @@ def _check_order(chart: Chart, dose: PlannedDose, around: Around, at: datetime) 
     ends_on = order.expires_on or max(last_day(row.closes_at, zone) for row in chart.doses)
     if local_day(at, chart.centre) > ends_on:
         raise Refusal("order_expired", f"{NOT_RELEASED}: the order was good until {day_text(ends_on)}.", source=ORDER_SOURCE)
-    if order.signed_at is None and at > cosign_by(dose, order):
+    until = cosign_by(order, dose.course.monograph.to_domain())
+    if order.signed_at is None and at > until:
         raise Refusal(
             "order_unsigned",
-            f"{NOT_RELEASED}: the prescriber had to sign the order by {instant_text(cosign_by(dose, order), zone)}.",
+            f"{NOT_RELEASED}: the prescriber had to sign the order by {instant_text(until, zone)}.",
             source=ORDER_SOURCE,
         )
 
@@ -314,11 +309,11 @@ def _check_confirmed(dose: PlannedDose, around: Around, confirmed: Confirmed, at
     if not missing:
         return ""
     reason = short_text(confirmed.missing_reason, field="missing_reason", what="reason", limit=200)
-    if len(reason) < findings.REASON_LENGTH:
+    if len(reason) < REASON_LENGTH:
         names = ", ".join(findings.PLAUSIBLE[kind].name for kind in missing)
         raise Refusal(
             "results_missing",
-            f"No recent result: {names}. Enter it, or say once why there is none, in at least {findings.REASON_LENGTH} characters.",
+            f"No recent result: {names}. Enter it, or say once why there is none, in at least {REASON_LENGTH} characters.",
             source=findings.RESULTS,
             field="missing_reason",
         )

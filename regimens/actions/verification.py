@@ -16,7 +16,8 @@ from patients.refusal import Refusal
 from patients.roles import require
 from regimens.actions import planning
 from regimens.actions.courses import is_anchor_outdated
-from regimens.models import Course, PlannedDose
+from regimens.actions.locks import lock_course
+from regimens.models import Course, PlannedDose, WeightBasis, WeightKept
 
 INDEPENDENT = "Site policy: independent check"
 
@@ -36,11 +37,7 @@ def verify_course(
     own that differs from the first computed one; a plan that changed after it was shown (``shown_hash`` from :func:`plan_hash`); an
     off-label order without the prescriber's signature.
     """
-    course = (
-        Course.objects.select_for_update(of=("self",))
-        .select_related("patient", "protocol", "monograph", "transplant")
-        .get(pk=course.pk)
-    )
+    course = lock_course(course)
     doses = list(open_unsigned(course).select_for_update(of=("self",)))
     for dose in doses:
         dose.course = course
@@ -59,7 +56,22 @@ def verify_course(
     for dose in doses:
         dose.verified_by, dose.verified_at, dose.content_hash = by, at, planning.content_hash(dose)
     PlannedDose.objects.bulk_update(doses, ["verified_by", "verified_at", "content_hash"])
+    if order.weight_basis == WeightBasis.DRY:
+        _keep_dry_weight(course, doses, by, at)
     return course
+
+
+def _keep_dry_weight(course: Course, doses: Sequence[PlannedDose], by: Membership, at: datetime) -> None:
+    """The signature under a plan at the dry weight, as ordered, is the word on the newer weight that its builder saw: the doses are
+    not stopped by it again (W1.9).
+    """
+    weights = planning.weights_of(course.transplant)
+    latest, dry = weights.latest, weights.dry
+    if latest is None or dry is None or not weights.differ(course.monograph.to_domain()):
+        return
+    if any(dose.weight_id == dry.pk and latest.recorded_at <= dose.built_at for dose in doses):
+        kept = {"reason": "Built on the dry weight, as ordered", "kept_by": by, "kept_at": at}
+        WeightKept.objects.get_or_create(course=course, weight=latest, defaults=kept)
 
 
 def check_independently(

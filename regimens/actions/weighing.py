@@ -15,11 +15,12 @@ from decimal import Decimal
 from django.db import transaction
 
 from patients import audit, facts, policy
-from patients.actions.common import plain_refusals, short_text
+from patients.actions.common import plain_refusals, signed_reason
 from patients.models import Centre, Membership, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import require
 from patients.rules import WEIGHT_RULES, is_early_dose, is_stale, weight_change
+from regimens.actions.locks import lock_course
 from regimens.domain import dosing
 from regimens.domain.monograph import Limit
 from regimens.domain.units import with_unit
@@ -27,7 +28,6 @@ from regimens.models import Course, PlannedDose, WeightKept
 
 BOARD_AHEAD = timedelta(days=14)
 MOST_ROWS = 200
-REASON_LENGTH = 10
 
 
 def latest_weight(dose: PlannedDose, at: datetime) -> WeightMeasurement | None:
@@ -100,9 +100,7 @@ def keep_weight(*, course: Course, weight: WeightMeasurement, reason: str, by: M
     own weight was entered in error (it is recalculated); less than 10 characters of reason.
     """
     require(by, "keep_weight")
-    course = (
-        Course.objects.select_for_update(of=("self",), no_key=True).select_related("patient", "monograph").get(pk=course.pk)
-    )
+    course = lock_course(course)
     if course.stopped_at:
         raise Refusal("course_stopped", "This course is stopped.")
     latest = facts.current_weight(course.patient)
@@ -115,14 +113,7 @@ def keep_weight(*, course: Course, weight: WeightMeasurement, reason: str, by: M
         )
     if any(dose.weight.error_at for dose in asking):
         raise Refusal("weight_in_error", "The doses were computed from a weight that was entered in error: recalculate them.")
-    reason = short_text(reason, field="reason", what="reason", limit=300)
-    if len(reason) < REASON_LENGTH:
-        raise Refusal(
-            "reason_needed",
-            f"Say why the doses stay, in at least {REASON_LENGTH} characters.",
-            source=WEIGHT_RULES,
-            field="reason",
-        )
+    reason = signed_reason(reason, sentence="Say why the doses stay")
     audit.event("keep_weight", by=by, patient=course.patient, reason=reason, course=str(course.pk), weight=latest.pk)
     with plain_refusals():
         return WeightKept.objects.create(course=course, weight=latest, reason=reason, kept_by=by, kept_at=at)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
+from regimens.actions import orders
 from regimens.models import Course, Order, PlannedDose, WeightBasis
 from regimens.templatetags import display
 
@@ -59,7 +60,7 @@ def beside(order: Order, course: Course, doses: Sequence[PlannedDose], *, zone: 
         for code, amounts in built.items()
     ]
     lines += _conditions(order, doses)
-    until = order.ordered_at + timedelta(hours=int(value.limit("cosign_within_h").value))
+    until = orders.cosign_by(order, value)
     said = f"{order.prescriber.user.printed_name}, {display.format_instant(order.ordered_at, zone)}, {_lower(order.get_mode_display())}"
     if order.signed_at:
         signed = f"Signed {display.format_instant(order.signed_at, zone)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from patients.roles import Role, may, require
 from patients.signing import signed_by
 from regimens.access import order_for
 from regimens.actions import orders, planning
+from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.reasons import Refused
 from regimens.forms.course import SignForm
 from regimens.forms.order import OrderForm, WithdrawForm
@@ -158,30 +159,37 @@ class OrderRow:
     organs: str
     prescriber: str
     entered: str
-    age: str
-    is_late: bool
     is_signed: bool
     url: str
+    age: str = ""
+    is_late: bool = False
 
 
 def orders_to_build(centre: Centre) -> list[OrderRow]:
     """Orders of a centre that no course is built from yet, oldest first: for the worklist and the page of orders."""
     rows = Order.objects.filter(course=None, superseded_at=None, transplant__patient__centre=centre)
-    return [_row(order, centre, None, "course-build") for order in _open(rows).order_by("entered_at", "pk")[:SHOWN]]
+    return [_row(order, centre, "course-build") for order in _open(rows).order_by("entered_at", "pk")[:SHOWN]]
 
 
-def orders_to_cosign(centre: Centre, now: datetime) -> list[OrderRow]:
+def orders_to_cosign(centre: Centre, now: datetime, value: MonographValue) -> list[OrderRow]:
     """Orders that somebody else entered and the prescriber has not signed, oldest first, with their age."""
     rows = Order.objects.filter(signed_at=None, superseded_at=None, transplant__patient__centre=centre)
     waiting = _open(rows).exclude(course__stopped_at__isnull=False).order_by("entered_at", "pk")[:SHOWN]
-    return [_row(order, centre, now, "order-cosign") for order in waiting]
+    return [
+        replace(
+            _row(order, centre, "order-cosign"),
+            age=display.format_minutes(now - order.entered_at),
+            is_late=now > orders.cosign_by(order, value),
+        )
+        for order in waiting
+    ]
 
 
 def _open(rows):
     return rows.filter(transplant__patient__closed_at=None).select_related("transplant__patient", "prescriber__user")
 
 
-def _row(order: Order, centre: Centre, now: datetime | None, action: str) -> OrderRow:
+def _row(order: Order, centre: Centre, action: str) -> OrderRow:
     patient = order.transplant.patient
     return OrderRow(
         pk=order.pk,
@@ -191,8 +199,6 @@ def _row(order: Order, centre: Centre, now: datetime | None, action: str) -> Ord
         organs=order.transplant.organ_names,
         prescriber=order.prescriber.user.printed_name,
         entered=display.format_instant(order.entered_at, centre.time_zone),
-        age=display.format_minutes(now - order.entered_at) if now else "",
-        is_late=bool(now and now - order.entered_at > orders.COSIGN_WITHIN),
         is_signed=order.signed_at is not None,
         url=reverse(action, args=[order.transplant_id if action == "course-build" else order.pk]),
     )
@@ -201,11 +207,12 @@ def _row(order: Order, centre: Centre, now: datetime | None, action: str) -> Ord
 def order_list(request: HttpRequest) -> HttpResponse:
     """Orders to build, and orders to co-sign with their age against the site's limit."""
     require(request.membership, "read_charts")
-    centre, now = request.membership.centre, timezone.now()
+    centre, now, value = request.membership.centre, timezone.now(), planning.published().to_domain()
+    within = value.limit("cosign_within_h")
     context = {
         "to_build": orders_to_build(centre),
-        "to_cosign": orders_to_cosign(centre, now),
-        "limit": display.format_minutes(orders.COSIGN_WITHIN),
+        "to_cosign": orders_to_cosign(centre, now, value),
+        "limit": display.format_unit(within.value, within.unit),
         "may_sign": may(request.membership, "sign_order"),
         "as_of": display.format_clock(now, centre.time_zone),
     }

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from patients.models import PrecautionKind, WeightMeasurement
 from patients.refusal import Refusal
 from patients.rules import weight_change
-from regimens.actions import findings, papers, releases, risks
+from regimens.actions import findings, orders, papers, releases, risks
 from regimens.actions.around import Around
 from regimens.actions.charting import Chart
 from regimens.actions.previous import signature_under
@@ -108,7 +108,7 @@ def _order(dose: PlannedDose, around: Around, stops: dict[str, Refusal | None], 
     if order.signed_at:
         lines.append(f"Signed {display.format_instant(order.signed_at, zone)}")
     else:
-        see = f"Not signed yet: by {display.format_instant(releases.cosign_by(dose, order), zone)}"
+        see = f"Not signed yet: by {display.format_instant(orders.cosign_by(order, dose.course.monograph.to_domain()), zone)}"
     if order.expires_on:
         lines.append(f"Good until {display.format_day(order.expires_on)}")
     return Row("Order", tuple(lines), stops["order"], see)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from patients import actions
 from patients.models import Transplant
-from regimens.actions import orders, risks
+from regimens.actions import orders, planning, risks
 from regimens.models import Order
 from regimens.views.orders import orders_to_build, orders_to_cosign
 from tests.factories import PASSWORD, make_member, make_weight
@@ -151,6 +151,10 @@ def test_what_stops_planning_is_said_on_the_page_with_the_way_to_it() -> None:
     assert not Order.objects.exists()
 
 
+def rules():
+    return planning.published().to_domain()
+
+
 def test_the_lists_name_what_waits_in_this_center_with_its_age(client: Client) -> None:
     team, transplant = team_now()
     other_team, theirs = team_now()
@@ -159,9 +163,9 @@ def test_the_lists_name_what_waits_in_this_center_with_its_age(client: Client) -
     order = place(team, transplant, at=now, **entered)
     place(other_team, theirs, at=now)
     assert [row.pk for row in orders_to_build(team.centre)] == [order.pk]
-    on_time = orders_to_cosign(team.centre, now + timedelta(hours=48))
+    on_time = orders_to_cosign(team.centre, now + timedelta(hours=48), rules())
     assert [(row.pk, row.is_late, row.age) for row in on_time] == [(order.pk, False, "48\u00a0h")]
-    assert orders_to_cosign(team.centre, now + timedelta(hours=48, seconds=1))[0].is_late
+    assert orders_to_cosign(team.centre, now + timedelta(hours=48, seconds=1), rules())[0].is_late
     client.force_login(team.prescriber.user)
     page = client.get(reverse("orders")).content.decode()
     assert reverse("course-build", args=[transplant.pk]) in page
@@ -170,7 +174,7 @@ def test_the_lists_name_what_waits_in_this_center_with_its_age(client: Client) -
     assert address in page
     assert client.post(address, {"password": "wrong"}).status_code == 422
     assert client.post(address, {"password": PASSWORD}).status_code == 302
-    assert orders_to_cosign(team.centre, now) == []
+    assert orders_to_cosign(team.centre, now, rules()) == []
     make_course(team, transplant, at=now)
     assert orders_to_build(team.centre) == []
     client.force_login(other_team.prescriber.user)
@@ -181,9 +185,9 @@ def test_a_stopped_course_and_a_closed_chart_ask_for_no_signature() -> None:
     team, transplant = team_now()
     now = timezone.now()
     course = verify(team, make_course(team, transplant, at=now), at=now)
-    assert [row.pk for row in orders_to_cosign(team.centre, now)] == [course.orders.get().pk]
+    assert [row.pk for row in orders_to_cosign(team.centre, now, rules())] == [course.orders.get().pk]
     actions.close_patient(patient=transplant.patient, closed_reason="died", by=team.builder, at=now)
-    assert orders_to_cosign(team.centre, now) == []
+    assert orders_to_cosign(team.centre, now, rules()) == []
 
 
 def test_an_order_is_withdrawn_on_its_page(client: Client) -> None:

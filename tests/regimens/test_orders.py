@@ -15,7 +15,7 @@ from regimens.actions import orders
 from regimens.models import Order
 from tests.factories import NOW, make_member, make_weight
 from tests.patients.refusals import copy_of
-from tests.regimens.courses import Team, doses_of, make_course, make_recipient, make_team, order_of
+from tests.regimens.courses import Team, doses_of, make_course, make_recipient, make_team, order_of, verify
 
 pytestmark = pytest.mark.django_db
 
@@ -217,8 +217,10 @@ def test_the_dry_weight_is_ordered_only_where_one_is_on_record_and_built_as_orde
     course = make_course(team, transplant, weight=dry)
     assert {dose.weight_kg for dose in doses_of(course)} == {Decimal(62)}
     assert "at the dry weight, 62\u00a0kg (latest 70\u00a0kg)" in course.choice_reason
+    assert not course.weights_kept.exists()
+    verify(team, course, at=NOW)
     kept = course.weights_kept.get()
-    assert (kept.weight.weight_kg, kept.kept_by) == (70, team.builder), "the choice is the word on the newer weight"
+    assert (kept.weight.weight_kg, kept.kept_by) == (70, team.verifier), "the signature is the word on the newer weight"
 
 
 @pytest.mark.parametrize(("dry_kg", "kept"), [("64", 0), ("63", 1)])
@@ -233,7 +235,7 @@ def test_only_a_difference_of_ten_percent_is_signed_for(dry_kg: str, kept: int) 
         reason="Fluid since",
     )
     place(team, transplant, weight_basis="dry")
-    assert make_course(team, transplant, weight=dry).weights_kept.count() == kept
+    assert verify(team, make_course(team, transplant, weight=dry), at=NOW).weights_kept.count() == kept
 
 
 def test_an_order_is_withdrawn_by_who_entered_it_or_a_prescriber_until_it_is_built() -> None:
