@@ -178,7 +178,7 @@ def orders_to_cosign(centre: Centre, now: datetime, value: MonographValue) -> li
     return [
         replace(
             _row(order, centre, "order-cosign"),
-            age=display.format_minutes(now - order.entered_at),
+            age=display.format_minutes(now - order.ordered_at),
             is_late=now > orders.cosign_by(order, value),
         )
         for order in waiting

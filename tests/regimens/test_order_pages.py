@@ -163,9 +163,9 @@ def test_the_lists_name_what_waits_in_this_center_with_its_age(client: Client) -
     order = place(team, transplant, at=now, **entered)
     place(other_team, theirs, at=now)
     assert [row.pk for row in orders_to_build(team.centre)] == [order.pk]
-    on_time = orders_to_cosign(team.centre, now + timedelta(hours=48), rules())
+    on_time = orders_to_cosign(team.centre, order.ordered_at + timedelta(hours=48), rules())
     assert [(row.pk, row.is_late, row.age) for row in on_time] == [(order.pk, False, "48\u00a0h")]
-    assert orders_to_cosign(team.centre, now + timedelta(hours=48, seconds=1), rules())[0].is_late
+    assert orders_to_cosign(team.centre, order.ordered_at + timedelta(hours=48, seconds=1), rules())[0].is_late
     client.force_login(team.prescriber.user)
     page = client.get(reverse("orders")).content.decode()
     assert reverse("course-build", args=[transplant.pk]) in page
