@@ -189,6 +189,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "submitted_monograph_is_not_edited": ("This version waits for publication. Return it to draft before you edit it.", ""),
     "only_a_draft_is_edited": ("Only a draft can be edited. Make a new draft, or return the submitted one.", ""),
     "regimens_product_monograph_id_key": ("A monograph has one product.", ""),
+    "doses_are_in_mg_or_ml": ("Doses are given in mg or in mL per kg.", "doses_in"),
     "concentration_is_above_zero": ("The concentration must be above 0 mg per mL.", "concentration_mg_per_ml"),
     "vial_is_not_empty": ("A vial's volume and content must be above 0.", "volume_ml"),
     "protocol_code_is_unique_in_its_monograph": ("This version has a protocol with this code already.", "code"),

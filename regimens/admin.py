@@ -5,11 +5,11 @@ Everything that is not a draft is shown and never edited; the database refuses i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -21,121 +21,23 @@ from patients import audit
 from patients.refusal import Refusal
 from patients.roles import require
 from regimens.actions import library as actions
-from regimens.domain.library_checks import problems
-from regimens.models import (
-    Limit,
-    Monograph,
-    Product,
-    Protocol,
-    ProtocolDose,
-    Question,
-    RateStep,
-    RateTable,
-    ReactionTerm,
-    ReasonCode,
-    Section,
-    Statement,
-    VialSize,
+from regimens.admin_rows import (
+    DoseRows,
+    DraftForm,
+    DraftOnly,
+    LimitRows,
+    QuestionRows,
+    ReactionRows,
+    ReasonRows,
+    SectionRows,
+    StatementRows,
+    StepRows,
+    VialRows,
+    in_unit_of,
+    monograph_of,
 )
-
-
-def monograph_of(row: Any) -> Monograph:
-    """The version a row belongs to."""
-    while not isinstance(row, Monograph):
-        row = next(getattr(row, name) for name in ("monograph", "protocol", "table", "product") if hasattr(row, name))
-    return row
-
-
-class DraftOnly:
-    """Rows are added, changed and removed in a draft; in every other version they are only read."""
-
-    def _editable(self, request: HttpRequest, obj: Any) -> bool:
-        return obj is not None and monograph_of(obj).state == Monograph.State.DRAFT
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._editable(request, obj) and request.user.has_perm("regimens.change_monograph")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return (obj is None or self._editable(request, obj)) and request.user.has_perm("regimens.change_monograph")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._editable(request, obj) and request.user.has_perm("regimens.change_monograph")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("regimens.view_monograph")
-
-
-class DraftForm(forms.ModelForm):
-    """Text comes with a browser's line ends; a monograph has its own, so that an export reads back the same."""
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        return {name: value.replace("\r\n", "\n") if isinstance(value, str) else value for name, value in cleaned.items()}
-
-
-class Rows(DraftOnly, admin.TabularInline):
-    """Rows of a version, in the order of the page."""
-
-    form = DraftForm
-    extra = 0
-    formfield_overrides = {models.TextField: {"widget": forms.Textarea(attrs={"rows": 3, "cols": 60})}}
-
-
-class Passages(DraftOnly, admin.StackedInline):
-    """Longer texts of a version."""
-
-    form = DraftForm
-    extra = 0
-
-
-class VialRows(Rows):
-    model = VialSize
-
-
-class DoseRows(Passages):
-    model = ProtocolDose
-    fieldsets = (
-        (None, {"fields": (("position", "code", "title"), ("mg_per_kg", "offset_days"), ("source_kind", "source_ref"))}),
-        (
-            "Window",
-            {
-                "fields": (
-                    ("opens_days_before", "closes_days_after", "closes_after_hours"),
-                    ("min_interval_hours", "latest_late_day"),
-                    ("window_source_kind", "window_source_ref"),
-                )
-            },
-        ),
-        ("Only for doses that are not part of every course", {"fields": (("optional", "alternative_of", "repeats"),)}),
-    )
-
-
-class StepRows(Rows):
-    model = RateStep
-
-
-class LimitRows(Rows):
-    model = Limit
-
-
-class SectionRows(Passages):
-    model = Section
-
-
-class QuestionRows(Passages):
-    model = Question
-
-
-class ReactionRows(Rows):
-    model = ReactionTerm
-
-
-class StatementRows(Passages):
-    model = Statement
-
-
-class ReasonRows(Rows):
-    model = ReasonCode
+from regimens.domain.library_checks import problems
+from regimens.models import Monograph, Product, Protocol, RateTable
 
 
 class PartAdmin(DraftOnly, admin.ModelAdmin):
@@ -175,10 +77,20 @@ def edited(request: HttpRequest, monograph: Monograph, form: Any) -> None:
 class ProductAdmin(PartAdmin):
     inlines = (VialRows,)
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Another concentration makes other mg of the same mL."""
+        super().save_related(request, form, formsets, change)
+        actions.derive_mg(monograph=form.instance.monograph, by=request.membership)
+
 
 @admin.register(Protocol)
 class ProtocolAdmin(PartAdmin):
     inlines = (DoseRows,)
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """The cap stands in the unit of the product's label."""
+        other = {"cap_mg_per_kg": "cap_ml_per_kg", "cap_ml_per_kg": "cap_mg_per_kg"}
+        return ("monograph", other[in_unit_of(obj, "cap_mg_per_kg", "cap_ml_per_kg")])
 
 
 @admin.register(RateTable)
@@ -186,22 +98,41 @@ class RateTableAdmin(PartAdmin):
     inlines = (StepRows,)
 
 
+class NewProtocolForm(forms.Form):
+    """A center's own protocol begins as a copy of one that is there, switched off."""
+
+    like = forms.ModelChoiceField(label="Begin with the doses of", queryset=Protocol.objects.none())
+    code = forms.SlugField(label="Code", max_length=40, help_text="Letters, digits, - and _; orders refer to it")
+    title = forms.CharField(label="Title", max_length=120)
+
+    def __init__(self, *args: Any, monograph: Monograph, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["like"].queryset = monograph.protocols.all()
+
+
+class DiscardForm(forms.Form):
+    """Why a draft is put aside."""
+
+    reason = forms.CharField(label="Reason", max_length=300)
+
+
 @admin.register(Monograph)
 class MonographAdmin(DraftOnly, admin.ModelAdmin):
     """Versions of the monograph; a draft opens for editing."""
 
     form = DraftForm
-    list_display = ("__str__", "state", "title", "drafted_at", "published_at")
+    list_display = ("__str__", "state", "what_changed", "begun", "published", "compare")
     list_filter = ("state",)
+    list_select_related = ("drafted_by__user", "published_by__user", "based_on")
     ordering = ("-pk",)
     fields = ("title", "what_changed", "parts", "checks", "next_step")
     readonly_fields = ("parts", "checks", "next_step")
-    # One part a page: all of them at once would be some 1,500 boxes.
+    # One part a page, in the order of the page to read: all of them at once would be some 1,500 boxes.
     parts_with_rows = {
-        "limits": ("Limits", LimitRows),
         "texts": ("Texts", SectionRows),
-        "statements": ("Contraindications, risks, cautions and interactions", StatementRows),
+        "limits": ("Limits", LimitRows),
         "reactions": ("Reactions", ReactionRows),
+        "statements": ("Contraindications, risks, cautions and interactions", StatementRows),
         "questions": ("Questions", QuestionRows),
         "reasons": ("Reason lists", ReasonRows),
     }
@@ -218,6 +149,8 @@ class MonographAdmin(DraftOnly, admin.ModelAdmin):
         return [
             path("draft/", own(self.start_draft), name="regimens_monograph_draft"),
             path("<int:pk>/submit/", own(self.submit), name="regimens_monograph_submit"),
+            path("<int:pk>/protocol/", own(self.add_protocol), name="regimens_monograph_protocol"),
+            path("<int:pk>/discard/", own(self.discard), name="regimens_monograph_discard"),
             *super().get_urls(),
         ]
 
@@ -226,20 +159,46 @@ class MonographAdmin(DraftOnly, admin.ModelAdmin):
         part = self.parts_with_rows.get(request.GET.get("part", ""))
         return (part[1],) if part else ()
 
+    # The list of versions ------------------------------------------------------------------------------------------------
+
+    @admin.display(description="Begun", ordering="drafted_at")
+    def begun(self, obj: Monograph) -> str:
+        """By whom, and from which version."""
+        who = obj.drafted_by.user.printed_name if obj.drafted_by else "from a file"
+        return f"{who}, on version {obj.based_on.version}" if obj.based_on else who
+
+    @admin.display(description="Published", ordering="published_at")
+    def published(self, obj: Monograph) -> str:
+        """By whom; the installation itself published the shipped one."""
+        if obj.published_at is None:
+            return "-"
+        return obj.published_by.user.printed_name if obj.published_by else f"shipped with release {obj.shipped_with}"
+
+    @admin.display(description="Compare")
+    def compare(self, obj: Monograph) -> str:
+        """Side by side with the version before it; a draft with what would follow from it."""
+        if obj.state in (Monograph.State.DRAFT, Monograph.State.SUBMITTED):
+            return format_html('<a href="{}">Differences and impact</a>', reverse("monograph-publish", args=[obj.pk]))
+        if obj.version and obj.based_on_id:
+            return format_html('<a href="{}">Differences</a>', reverse("monograph-changes", args=[obj.version]))
+        return "-"
+
+    # The page of a version -----------------------------------------------------------------------------------------------
+
     @admin.display(description="Parts")
     def parts(self, obj: Monograph) -> str:
-        """Links to everything a version is made of."""
+        """Links to everything a version is made of, in the order of the page to read."""
+        texts, *others = ((f"?part={name}", title) for name, (title, _) in self.parts_with_rows.items())
         rows: list[tuple[str, Any]] = [("product", obj.product)]
         rows += [("protocol", row) for row in obj.protocols.all()] + [("ratetable", row) for row in obj.rate_tables.all()]
         links = ((reverse(f"admin:regimens_{name}_change", args=[row.pk]), str(row)) for name, row in rows)
-        pages = ((f"?part={name}", title) for name, (title, _) in self.parts_with_rows.items())
-        items = format_html_join("", '<li><a href="{}">{}</a></li>', [*links, *pages])
-        return format_html("<ul>{}</ul>", items)
+        items = format_html_join("", '<li><a href="{}">{}</a></li>', [texts, *links, *others])
+        return format_html("<ul>{}</ul>{}", items, self._link(obj, "protocol", "Add a protocol"))
 
     @admin.display(description="Checks")
     def checks(self, obj: Monograph) -> str:
         """What would stop publication, by the place where it stands."""
-        found = list(problems(obj.to_domain()))
+        found = list(problems(obj.to_domain(), in_use=True))
         if not found:
             return "Nothing stands against publishing this version."
         return format_html(
@@ -249,22 +208,34 @@ class MonographAdmin(DraftOnly, admin.ModelAdmin):
     @admin.display(description="Next step")
     def next_step(self, obj: Monograph) -> str:
         """What happens to this version next, and by whom."""
+        read = format_html(
+            '<a class="button" href="{}">Differences and impact</a>', reverse("monograph-publish", args=[obj.pk])
+        )
         if obj.state == Monograph.State.DRAFT:
             return format_html(
-                '<a class="button" href="{}">Submit for publication</a> Save your changes first.',
-                reverse("admin:regimens_monograph_submit", args=[obj.pk]),
+                "{} {} {} Save your changes first.",
+                read,
+                self._link(obj, "submit", "Submit for publication"),
+                self._link(obj, "discard", "Discard"),
             )
         if obj.state == Monograph.State.SUBMITTED:
-            return format_html(
-                '<a class="button" href="{}">Read what changes, and publish</a> Another person than the editor does this.',
-                reverse("monograph-publish", args=[obj.pk]),
-            )
+            return format_html("{} Another person than the editor reads this and publishes.", read)
         return obj.get_state_display()
+
+    def _link(self, obj: Monograph, name: str, label: str) -> str:
+        """A button to one of the pages about a draft; nothing for another version."""
+        if obj.state != Monograph.State.DRAFT:
+            return ""
+        return format_html(
+            '<a class="button" href="{}">{}</a>', reverse(f"admin:regimens_monograph_{name}", args=[obj.pk]), label
+        )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Saved with its event, in the transaction of the page."""
         edited(request, obj, form)
         super().save_model(request, obj, form, change)
+
+    # What is done with a draft -------------------------------------------------------------------------------------------
 
     def start_draft(self, request: HttpRequest) -> HttpResponse:
         """A draft that says what the published version says; a POST."""
@@ -279,16 +250,55 @@ class MonographAdmin(DraftOnly, admin.ModelAdmin):
 
     def submit(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask before a draft is handed over; a POST hands it over."""
-        monograph = self.get_object(request, str(pk))
-        if monograph is None:
+
+        def act(draft: Monograph, data: dict[str, Any]) -> None:
+            actions.submit(monograph=draft, by=request.membership, at=timezone.now())
+            messages.success(request, "Submitted. Another person reads it and publishes.")
+
+        text = "Hand this draft to the person who publishes? From then on it is not edited."
+        return self._ask(request, pk, "Submit for publication", text, forms.Form, act)
+
+    def discard(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask why a draft is put aside; a POST puts it aside."""
+
+        def act(draft: Monograph, data: dict[str, Any]) -> None:
+            actions.discard(monograph=draft, by=request.membership, at=timezone.now(), reason=data["reason"])
+            messages.success(request, "Discarded. It stays readable.")
+
+        return self._ask(request, pk, "Discard", "A discarded draft is never edited or published.", DiscardForm, act)
+
+    def add_protocol(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A center's own protocol in a draft, without code; a POST makes it."""
+
+        def act(draft: Monograph, data: dict[str, Any]) -> None:
+            actions.add_protocol(monograph=draft, by=request.membership, **data)
+            messages.success(request, f"{data['title']} is added, switched off. Change its doses, then enable it.")
+
+        text = (
+            "It begins with the doses of another one. Change them on its page, with your center's own source, then enable it."
+        )
+        return self._ask(request, pk, "Add a protocol", text, NewProtocolForm, act)
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        pk: int,
+        title: str,
+        text: str,
+        form_class: type[forms.Form],
+        act: Callable[[Monograph, dict[str, Any]], None],
+    ) -> HttpResponse:
+        """One page with one button: what is asked, and the act with its refusal."""
+        draft = self.get_object(request, str(pk))
+        if draft is None:
             return redirect("admin:regimens_monograph_changelist")
-        if request.method == "POST":
+        more: dict[str, Any] = {"monograph": draft} if form_class is NewProtocolForm else {}
+        form = form_class(request.POST, **more) if request.method == "POST" else form_class(**more)
+        if request.method == "POST" and form.is_valid():
             try:
-                actions.submit(monograph=monograph, by=request.membership, at=timezone.now())
+                act(draft, form.cleaned_data)
             except Refusal as refusal:
                 messages.error(request, refusal.sentence)
-            else:
-                messages.success(request, "Submitted. Another person reads it and publishes.")
             return redirect("admin:regimens_monograph_change", pk)
-        context = {**self.admin_site.each_context(request), "monograph": monograph, "title": "Submit for publication"}
-        return TemplateResponse(request, "admin/monograph_submit.html", context)
+        context = {**self.admin_site.each_context(request), "monograph": draft, "title": title, "text": text, "form": form}
+        return TemplateResponse(request, "admin/monograph_ask.html", context)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Max
+from django.db.models import F, Max
 
 from patients import audit
 from patients.models import Membership
@@ -22,7 +22,7 @@ from patients.rules import SHIPPED, WeightLimits
 from regimens.domain import library_file
 from regimens.domain import monograph as domain
 from regimens.domain.library_checks import problems
-from regimens.models import library
+from regimens.models import library, library_texts
 from regimens.models.library import Monograph
 
 RULE = "Monograph publication: two people, one of them a pharmacist where a number changes"
@@ -95,7 +95,7 @@ def load_draft(*, value: domain.Monograph, by: Membership | None, at: datetime) 
     """
     if by is not None:
         require(by, "edit_monograph")
-    _check(value)
+    _check(value, in_use=False)
     _one_at_a_time()
     found = checksum(value)
     current = published()
@@ -133,7 +133,7 @@ def submit(*, monograph: Monograph, by: Membership, at: datetime) -> Monograph:
         raise Refusal("what_changed_missing", "Say for the clinicians what changed.", source=RULE, field="what_changed")
     if monograph.based_on and replace(monograph.based_on.to_domain(), what_changed=value.what_changed) == value:
         raise Refusal("nothing_changed", "This draft says what the published version says.", source=RULE)
-    _check(value)
+    _check(value, in_use=True)
     audit.event("submit_monograph", by=by, draft=monograph.pk)
     monograph.state, monograph.submitted_by, monograph.submitted_at = Monograph.State.SUBMITTED, by, at
     monograph.checksum = checksum(value)
@@ -161,7 +161,7 @@ def publish(*, monograph: Monograph, by: Membership, at: datetime) -> Monograph:
         )
         raise Refusal("outdated_draft", sentence, source=RULE)
     value = monograph.to_domain()
-    _check(value)
+    _check(value, in_use=True)
     if numbers_changed(current.to_domain() if current else None, value) and not any(
         person.role == Role.PHARMACIST for person in (by, *editors)
     ):
@@ -202,14 +202,54 @@ def discard(*, monograph: Monograph, by: Membership, at: datetime, reason: str) 
     return monograph
 
 
+@transaction.atomic
+def add_protocol(*, monograph: Monograph, like: library.Protocol, code: str, title: str, by: Membership) -> library.Protocol:
+    """A center's own protocol in a draft: a copy of ``like`` under another code, switched off, its source the center's.
+
+    Refused: another role; not a draft; a protocol of another version; a code that is taken.
+    """
+    require(by, "edit_monograph")
+    monograph = _locked(monograph, Monograph.State.DRAFT, "Only a draft is edited.")
+    if like.monograph_id != monograph.pk:
+        raise Refusal("other_version", "Choose a protocol of this draft.", source=RULE, field="like")
+    if monograph.protocols.filter(code=code).exists():
+        raise Refusal("code_taken", f"This draft has a protocol {code} already.", source=RULE, field="code")
+    audit.event("add_protocol", by=by, draft=monograph.pk, code=code, like=like.code)
+    doses = list(like.doses.order_by("position"))
+    own = {"source_kind": library.SourceKind.SITE_POLICY, "source_ref": f"Protocol of the center: {title}"[:200]}
+    last = monograph.protocols.aggregate(last=Max("position"))["last"]
+    kept = {f.attname: getattr(like, f.attname) for f in library.Protocol._meta.concrete_fields if not f.primary_key}
+    protocol = library.Protocol.objects.create(
+        **(kept | own | {"code": code, "title": title, "position": last + 1, "enabled": False})
+    )
+    for dose in doses:
+        dose.pk, dose.protocol, dose.source_kind, dose.source_ref = None, protocol, own["source_kind"], own["source_ref"]
+    library.ProtocolDose.objects.bulk_create(doses)
+    return protocol
+
+
+@transaction.atomic
+def derive_mg(*, monograph: Monograph, by: Membership) -> None:
+    """The mg of every amount that a draft holds in mL, by the concentration as it is now. Refused: another role; not a draft."""
+    require(by, "edit_monograph")
+    monograph = _locked(monograph, Monograph.State.DRAFT, "Only a draft is edited.")
+    per_ml = monograph.product.concentration_mg_per_ml
+    for rows, mg, ml in (
+        (monograph.protocols.all(), "cap_mg_per_kg", "cap_ml_per_kg"),
+        (library.ProtocolDose.objects.filter(protocol__monograph=monograph), "mg_per_kg", "ml_per_kg"),
+        (library.RateStep.objects.filter(table__monograph=monograph), "mg_per_kg_per_h", "ml_per_kg_per_h"),
+    ):
+        rows.exclude(**{ml: None}).update(**{mg: F(ml) * per_ml})
+
+
 def numbers_changed(before: domain.Monograph | None, after: domain.Monograph) -> bool:
     """Whether anything that a dose, a rate, a window or the product depends on differs: then a pharmacist takes part."""
     parts = ("product", "protocols", "rate_tables", "limits")
     return before is None or any(getattr(before, part) != getattr(after, part) for part in parts)
 
 
-def _check(value: domain.Monograph) -> None:
-    for problem in problems(value):
+def _check(value: domain.Monograph, *, in_use: bool) -> None:
+    for problem in problems(value, in_use=in_use):
         raise Refusal(problem.code, f"{problem.field}: {problem.sentence}", source=problem.source, field=problem.field)
 
 
@@ -255,11 +295,11 @@ def _save_rows(monograph: Monograph, value: domain.Monograph) -> None:
     for table, rates in zip(tables, value.rate_tables, strict=True):
         _bulk(library.RateStep, rates.steps, table=table)
     _bulk(library.Limit, value.limits, monograph=monograph)
-    _bulk(library.Section, value.sections, monograph=monograph)
-    _bulk(library.Question, value.questions, monograph=monograph)
-    _bulk(library.ReactionTerm, value.reactions, monograph=monograph)
-    _bulk(library.Statement, value.statements, monograph=monograph)
-    _bulk(library.ReasonCode, value.reasons, monograph=monograph)
+    _bulk(library_texts.Section, value.sections, monograph=monograph)
+    _bulk(library_texts.Question, value.questions, monograph=monograph)
+    _bulk(library_texts.ReactionTerm, value.reactions, monograph=monograph)
+    _bulk(library_texts.Statement, value.statements, monograph=monograph)
+    _bulk(library_texts.ReasonCode, value.reasons, monograph=monograph)
 
 
 def _bulk(model: Any, rows: tuple[Any, ...], *left_out: str, **parent: Any) -> list[Any]:

@@ -296,6 +296,10 @@ def _parts(
             cap_source,
         ),
     ]
+    if product.is_in_ml:
+        ml_per_kg = mg_per_kg / concentration
+        values = ((ml_per_kg, "mL per kg"), (concentration, "mg per mL"), (mg_per_kg, "mg per kg"))
+        parts.insert(0, ("R-DOSE-11", "{} × {} = {}", values, dose_source))
     if rest_mg is not None:
         parts = [("R-DOSE-10", "what is left of the stopped dose: {}, whatever the weight", ((rest_mg, "mg"),), ARITHMETIC)]
     elif _two_decimals(product_mg) != product_mg:

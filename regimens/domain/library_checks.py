@@ -90,16 +90,20 @@ LIMITS: dict[str, Bound] = {
 }
 
 
-def problems(monograph: Monograph) -> tuple[Refused, ...]:
-    """Everything that makes this monograph unfit to plan from, in the order of the file; empty when there is nothing."""
+def problems(monograph: Monograph, *, in_use: bool = False) -> tuple[Refused, ...]:
+    """Everything that makes this monograph unfit to plan from, in the order of the file; empty when there is nothing.
+
+    A version that comes into use has a protocol that is enabled as well; a file or a draft may have none.
+    """
     limits = {row.code: row.value for row in monograph.limits}
     return (
-        *_product(monograph.product),
-        *(found for protocol in monograph.protocols for found in _protocol(protocol, limits)),
-        *_protocol_set(monograph),
-        *(found for table in monograph.rate_tables for found in _rate_table(table, limits)),
+        *product_problems(monograph.product),
+        *(found for protocol in monograph.protocols for found in protocol_problems(protocol, limits)),
+        *_protocol_set(monograph, in_use),
+        *_units(monograph),
+        *(found for table in monograph.rate_tables for found in rate_table_problems(table, limits)),
         *_missing("rate_table", RATE_TABLES, [table.code for table in monograph.rate_tables]),
-        *(found for limit in monograph.limits for found in _limit(limit)),
+        *(found for limit in monograph.limits for found in limit_problems(limit)),
         *_missing("limit", tuple(LIMITS), [limit.code for limit in monograph.limits]),
         *_pairs(limits),
         *_lists(monograph),
@@ -121,7 +125,8 @@ def _outside(
         yield _refused("above_limit", field, f"{with_unit(value, unit)} is above {with_unit(high, unit)}.", value, high, source)
 
 
-def _product(product: Product) -> Iterator[Refused]:
+def product_problems(product: Product) -> Iterator[Refused]:
+    """What is wrong with the product and its vials."""
     yield from _outside(
         "product.concentration_mg_per_ml", product.concentration_mg_per_ml, Decimal(1), Decimal(200), "mg per mL"
     )
@@ -137,7 +142,8 @@ def _product(product: Product) -> Iterator[Refused]:
             yield _refused("content_does_not_fit", f"{path}.content_mg", sentence, vial.content_mg, content_mg)
 
 
-def _protocol(protocol: Protocol, limits: dict[str, Decimal]) -> Iterator[Refused]:
+def protocol_problems(protocol: Protocol, limits: dict[str, Decimal]) -> Iterator[Refused]:
+    """What is wrong with one protocol and its doses, by the limits of its version."""
     path = f"protocol.{protocol.code}"
     yield from _outside(f"{path}.cap_mg_per_kg", protocol.cap_mg_per_kg, DOSE_MIN_MG_PER_KG, DOSE_MAX_MG_PER_KG, "mg per kg")
     label_max = limits.get("label_max_mg_per_kg", DOSE_MAX_MG_PER_KG)
@@ -268,13 +274,42 @@ def _closes_day(row: ProtocolDose) -> int:
     return row.offset_days + row.closes_days_after
 
 
-def _protocol_set(monograph: Monograph) -> Iterator[Refused]:
-    if not any(protocol.enabled for protocol in monograph.protocols):
+def _protocol_set(monograph: Monograph, in_use: bool) -> Iterator[Refused]:
+    if not monograph.protocols or (in_use and not any(protocol.enabled for protocol in monograph.protocols)):
         yield _refused("missing", "protocol", "No protocol is enabled.", "none", "at least one")
     yield from _unique("protocol", "code", [protocol.code for protocol in monograph.protocols])
 
 
-def _rate_table(table: RateTable, limits: dict[str, Decimal]) -> Iterator[Refused]:
+def _units(monograph: Monograph) -> Iterator[Refused]:
+    """Where the label's doses are in mL every amount is, and its mg follow from the concentration; elsewhere none is."""
+    product = monograph.product
+    amounts = [
+        *((f"protocol.{p.code}.cap_{{}}_per_kg", p.cap_mg_per_kg, p.cap_ml_per_kg) for p in monograph.protocols),
+        *(
+            (f"protocol.{p.code}.dose[{index}].{{}}_per_kg", row.mg_per_kg, row.ml_per_kg)
+            for p in monograph.protocols
+            for index, row in enumerate(p.doses)
+        ),
+        *(
+            (f"rate_table.{table.code}.step[{index}].{{}}_per_kg_per_h", step.mg_per_kg_per_h, step.ml_per_kg_per_h)
+            for table in monograph.rate_tables
+            for index, step in enumerate(table.steps)
+        ),
+    ]
+    for path, mg, ml in amounts:
+        field = path.format("ml")
+        if not product.is_in_ml and ml is not None:
+            yield _refused("wrong_unit", field, "This product's doses are in mg, not in mL.", ml, "none", product.source)
+        elif product.is_in_ml and ml is None:
+            yield _refused("missing", field, "This product's doses are in mL: the amount in mL is missing.", "none", "mL")
+        elif ml is not None and product.mg_of(ml) != mg:
+            given, derived = with_unit(mg, "mg"), with_unit(product.mg_of(ml), "mg")
+            sentence = f"{with_unit(ml, 'mL')} hold {derived} at this concentration, not {given}."
+            yield _refused("mg_not_derived", field, sentence, mg, product.mg_of(ml), product.source)
+
+
+def rate_table_problems(table: RateTable, limits: dict[str, Decimal]) -> Iterator[Refused]:
+    """What is wrong with one rate table and its steps, by the limits of its version."""
     path = f"rate_table.{table.code}"
     if table.code not in RATE_TABLES:
         yield _refused("unknown_key", path, f"No rule uses a rate table {table.code!r}.", table.code, ", ".join(RATE_TABLES))
@@ -299,7 +334,8 @@ def _rate_table(table: RateTable, limits: dict[str, Decimal]) -> Iterator[Refuse
             yield from _outside(minutes, step.minutes, Decimal(1), Decimal(720), "min")
 
 
-def _limit(limit: Limit) -> Iterator[Refused]:
+def limit_problems(limit: Limit) -> Iterator[Refused]:
+    """What is wrong with one limit: unknown, in another unit, out of its range."""
     path = f"limit.{limit.code}"
     bound = LIMITS.get(limit.code)
     if bound is None:

@@ -11,12 +11,14 @@ import tomllib
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Any, TypeVar
 
 from . import library_checks as checks
 from .library_text import Unreadable, write
 from .monograph import (
     Anchor,
+    DoseUnit,
     Intent,
     Limit,
     Monograph,
@@ -201,13 +203,14 @@ def _shown(value: object) -> str:
 
 
 def _monograph(file: _Table) -> Monograph:
+    product = _product(file.table("product"))
     return file.done(
         Monograph(
             title=file.text("title"),
             what_changed=file.text("what_changed", None, may_be_empty=True),
-            product=_product(file.table("product")),
-            protocols=file.named("protocol", _protocol),
-            rate_tables=file.named("rate_table", _rate_table),
+            product=product,
+            protocols=file.named("protocol", partial(_protocol, product=product)),
+            rate_tables=file.named("rate_table", partial(_rate_table, product=product)),
             limits=file.named("limit", _limit),
             sections=file.named("section", _section),
             questions=file.rows("question", _question),
@@ -232,8 +235,25 @@ def _product(table: _Table) -> Product:
             filter=table.text("filter", None),
             appearance=table.text("appearance", None),
             source=table.source(),
+            doses_in=DoseUnit(table.word("doses_in", list(DoseUnit), DoseUnit.MG)),
+            activity_per_ml=table.number("activity_per_ml", 2, 6, None),
+            activity_unit=table.text("activity_unit", SHORT, default=""),
         )
     )
+
+
+def _per_kg(table: _Table, product: Product, name: str) -> tuple[Any, Any]:
+    """An amount per kg in mg, and in mL where the product's doses are in mL: then mg follow from it, and stand in no file."""
+    if not product.is_in_ml:
+        return table.number(name.format("mg"), 2, 4), None
+    key = name.format("ml")
+    ml = table.number(key, 3, 3)
+    mg = product.mg_of(ml)
+    if decimals(mg) > 2:
+        raise table._refusal(
+            "too_many_decimals", key, f"{key} at this concentration has more than 2 decimals in mg.", str(mg), "2 decimals"
+        )
+    return mg, ml
 
 
 def _vial(table: _Table) -> VialSize:
@@ -247,7 +267,8 @@ def _vial(table: _Table) -> VialSize:
     )
 
 
-def _protocol(table: _Table, code: str) -> Protocol:
+def _protocol(table: _Table, code: str, product: Product) -> Protocol:
+    cap_mg_per_kg, cap_ml_per_kg = _per_kg(table, product, "cap_{}_per_kg")
     return table.done(
         Protocol(
             code=code,
@@ -258,22 +279,25 @@ def _protocol(table: _Table, code: str) -> Protocol:
             off_label=table.flag("off_label"),
             organs=table.texts("organs", 12),
             population=table.word("population", checks.POPULATIONS),
-            cap_mg_per_kg=table.number("cap_mg_per_kg", 2, 4),
+            cap_mg_per_kg=cap_mg_per_kg,
+            cap_ml_per_kg=cap_ml_per_kg,
             cap_source=table.source("cap_source"),
             source=table.source(),
             enabled=table.flag("enabled"),
-            doses=table.rows("dose", _dose),
+            doses=table.rows("dose", partial(_dose, product=product)),
         )
     )
 
 
-def _dose(table: _Table) -> ProtocolDose:
+def _dose(table: _Table, product: Product) -> ProtocolDose:
+    mg_per_kg, ml_per_kg = _per_kg(table, product, "{}_per_kg")
     return table.done(
         ProtocolDose(
             code=table.code("code", 12),
             title=table.text("title", SHORT),
             offset_days=table.whole("offset_days"),
-            mg_per_kg=table.number("mg_per_kg", 2, 4),
+            mg_per_kg=mg_per_kg,
+            ml_per_kg=ml_per_kg,
             opens_days_before=table.whole("opens_days_before"),
             closes_days_after=table.whole("closes_days_after"),
             closes_after_hours=table.whole("closes_after_hours", None),
@@ -288,16 +312,16 @@ def _dose(table: _Table) -> ProtocolDose:
     )
 
 
-def _rate_table(table: _Table, code: str) -> RateTable:
+def _rate_table(table: _Table, code: str, product: Product) -> RateTable:
+    step = partial(_step, product=product)
     return table.done(
-        RateTable(code=code, title=table.text("title", SHORT), steps=table.rows("step", _step), source=table.source())
+        RateTable(code=code, title=table.text("title", SHORT), steps=table.rows("step", step), source=table.source())
     )
 
 
-def _step(table: _Table) -> RateStep:
-    return table.done(
-        RateStep(mg_per_kg_per_h=table.number("mg_per_kg_per_h", 2, 4), minutes=table.number("minutes", 1, 5, None))
-    )
+def _step(table: _Table, product: Product) -> RateStep:
+    mg_per_kg_per_h, ml_per_kg_per_h = _per_kg(table, product, "{}_per_kg_per_h")
+    return table.done(RateStep(mg_per_kg_per_h, table.number("minutes", 1, 5, None), ml_per_kg_per_h))
 
 
 def _limit(table: _Table, code: str) -> Limit:

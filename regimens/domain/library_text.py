@@ -10,7 +10,7 @@ from .monograph import Monograph, Product, Protocol, ProtocolDose, RateTable, So
 
 HEADER = """\
 # A CMV-IGIV monograph: protocols, rates, limits and reference text, each value with its source.
-# Format: docs/monograph-format.md. Doses are in mg per kg of body weight.
+# Format: docs/monograph-format.md. Doses are in {} per kg of body weight.
 """
 _HEADING = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
@@ -24,7 +24,7 @@ class Unreadable(ValueError):
 def write(monograph: Monograph) -> str:
     """Canonical TOML, in the order of the values; keys that hold their default are left out."""
     lines = [
-        HEADER.rstrip("\n"),
+        HEADER.rstrip("\n").format(monograph.product.doses_in),
         "",
         *_pairs(title=monograph.title, what_changed=monograph.what_changed),
         *_product(monograph.product),
@@ -92,6 +92,9 @@ def _product(product: Product) -> Iterator[str]:
         filter=product.filter,
         appearance=product.appearance,
         source=product.source,
+        doses_in=product.doses_in if product.is_in_ml else None,
+        activity_per_ml=product.activity_per_ml,
+        activity_unit=product.activity_unit or None,
     )
     if not product.vials:
         yield "vial = []"
@@ -110,7 +113,7 @@ def _protocol(protocol: Protocol) -> Iterator[str]:
         off_label=protocol.off_label,
         organs=protocol.organs,
         population=protocol.population,
-        cap_mg_per_kg=protocol.cap_mg_per_kg,
+        **_per_kg("cap_{}_per_kg", protocol.cap_mg_per_kg, protocol.cap_ml_per_kg),
         cap_source=protocol.cap_source,
         source=protocol.source,
         enabled=protocol.enabled,
@@ -127,7 +130,7 @@ def _dose(row: ProtocolDose) -> Iterator[str]:
         code=row.code,
         title=row.title,
         offset_days=row.offset_days,
-        mg_per_kg=row.mg_per_kg,
+        **_per_kg("{}_per_kg", row.mg_per_kg, row.ml_per_kg),
         opens_days_before=row.opens_days_before,
         closes_days_after=row.closes_days_after,
         closes_after_hours=row.closes_after_hours,
@@ -148,7 +151,13 @@ def _rate_table(table: RateTable) -> Iterator[str]:
         yield "step = []"
     for step in table.steps:
         yield from ("", f"[[rate_table.{table.code}.step]]")
-        yield from _pairs(mg_per_kg_per_h=step.mg_per_kg_per_h, minutes=step.minutes)
+        rate = _per_kg("{}_per_kg_per_h", step.mg_per_kg_per_h, step.ml_per_kg_per_h)
+        yield from _pairs(**rate, minutes=step.minutes)
+
+
+def _per_kg(name: str, mg: Decimal, ml: Decimal | None) -> dict[str, Decimal]:
+    """An amount under the key of the unit its label gives it in."""
+    return {name.format("mg"): mg} if ml is None else {name.format("ml"): ml}
 
 
 def _pairs(**values: object) -> Iterator[str]:

@@ -33,6 +33,13 @@ class Source:
     ref: str
 
 
+class DoseUnit(StrEnum):
+    """In what a product's label gives its doses. Rules reckon in mg: mL per kg times the concentration, never units of activity."""
+
+    MG = "mg"
+    ML = "mL"
+
+
 class Anchor(StrEnum):
     """What day the doses are counted from."""
 
@@ -69,6 +76,7 @@ class ProtocolDose:
     repeats: bool  # dates are chosen by the pharmacist, with a review date
     source: Source
     window_source: Source
+    ml_per_kg: Decimal | None = None  # as the label gives it, where its doses are in mL; mg_per_kg follows from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class Protocol:
     source: Source
     enabled: bool
     doses: tuple[ProtocolDose, ...]
+    cap_ml_per_kg: Decimal | None = None  # the same for the cap
 
     def dose(self, code: str) -> ProtocolDose:
         """The row with this code; KeyError when the protocol has none."""
@@ -103,6 +112,7 @@ class RateStep:
 
     mg_per_kg_per_h: Decimal
     minutes: Decimal | None
+    ml_per_kg_per_h: Decimal | None = None  # the same for a rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +161,18 @@ class Product:
     filter: str
     appearance: str
     source: Source
+    doses_in: DoseUnit = DoseUnit.MG
+    activity_per_ml: Decimal | None = None  # shown, and never converted into mg
+    activity_unit: str = ""
+
+    @property
+    def is_in_ml(self) -> bool:
+        """Whether the label's doses are in mL per kg."""
+        return self.doses_in is DoseUnit.ML
+
+    def mg_of(self, volume_ml: Decimal) -> Decimal:
+        """mg in so many mL at the nominal concentration; the same for mL per kg, and per hour."""
+        return volume_ml * self.concentration_mg_per_ml
 
 
 @dataclass(frozen=True, slots=True)

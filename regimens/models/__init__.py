@@ -18,15 +18,11 @@ from regimens.models.library import (
     Product,
     Protocol,
     ProtocolDose,
-    Question,
     RateStep,
     RateTable,
-    ReactionTerm,
-    ReasonCode,
-    Section,
-    Statement,
     VialSize,
 )
+from regimens.models.library_texts import Question, ReactionTerm, ReasonCode, Section, Statement
 from regimens.models.notice import Notice, NoticeKind, NotifierRun
 from regimens.models.order import Mode, Order, WeightBasis
 from regimens.models.record import (

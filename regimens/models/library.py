@@ -5,6 +5,7 @@ Field names are those of ``regimens.domain.monograph``; :meth:`Monograph.to_doma
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -108,9 +109,17 @@ class Product(Sourced):
     storage = models.TextField()
     filter = models.TextField()
     appearance = models.TextField()
+    doses_in = models.CharField(
+        "doses are given in", max_length=2, choices=[("mg", "mg per kg"), ("mL", "mL per kg")], default="mg"
+    )
+    activity_per_ml = models.DecimalField("activity per mL", max_digits=8, decimal_places=2, null=True, blank=True)
+    activity_unit = models.CharField("unit of activity", max_length=80, blank=True)
 
     class Meta:
-        constraints = [CheckConstraint(condition=Q(concentration_mg_per_ml__gt=0), name="concentration_is_above_zero")]
+        constraints = [
+            CheckConstraint(condition=Q(concentration_mg_per_ml__gt=0), name="concentration_is_above_zero"),
+            CheckConstraint(condition=Q(doses_in__in=["mg", "mL"]), name="doses_are_in_mg_or_ml"),
+        ]
 
     def __str__(self) -> str:
         return self.generic_name
@@ -146,6 +155,7 @@ class Protocol(Sourced):
     organs = ArrayField(models.CharField(max_length=12), help_text="Separated by commas")
     population = models.CharField(max_length=20, default="any")
     cap_mg_per_kg = models.DecimalField("cap, mg per kg per infusion", max_digits=6, decimal_places=2)
+    cap_ml_per_kg = models.DecimalField("cap, mL per kg", max_digits=6, decimal_places=3, null=True, blank=True)
     cap_source_kind = models.CharField("source of the cap", max_length=16, choices=SourceKind.choices)
     cap_source_ref = models.CharField("section of the cap", max_length=200)
     enabled = models.BooleanField(default=True)
@@ -170,6 +180,7 @@ class ProtocolDose(Sourced):
     title = models.CharField(max_length=80)
     offset_days = models.PositiveSmallIntegerField("days after the anchor")
     mg_per_kg = models.DecimalField("mg per kg", max_digits=6, decimal_places=2)
+    ml_per_kg = models.DecimalField("mL per kg", max_digits=6, decimal_places=3, null=True, blank=True)
     opens_days_before = models.PositiveSmallIntegerField("opens, days before")
     closes_days_after = models.PositiveSmallIntegerField("closes, days after")
     closes_after_hours = models.PositiveSmallIntegerField("closes, hours after the anchor", null=True, blank=True)
@@ -213,6 +224,7 @@ class RateStep(models.Model):
     table = models.ForeignKey(RateTable, PROTECT, related_name="steps")
     position = models.PositiveSmallIntegerField(default=1)
     mg_per_kg_per_h = models.DecimalField("mg per kg per hour", max_digits=6, decimal_places=2)
+    ml_per_kg_per_h = models.DecimalField("mL per kg per hour", max_digits=6, decimal_places=3, null=True, blank=True)
     minutes = models.DecimalField(max_digits=6, decimal_places=1, null=True, blank=True, help_text="Empty: to the end")
 
     class Meta:
@@ -241,139 +253,31 @@ class Limit(Sourced):
         return self.title
 
 
-class Section(Sourced):
-    """A titled passage in light mark-up: paragraphs and "- " lists."""
-
-    monograph = models.ForeignKey(Monograph, PROTECT, related_name="sections")
-    position = models.PositiveSmallIntegerField(default=1)
-    code = models.SlugField(max_length=40)
-    title = models.CharField(max_length=120)
-    text = models.TextField()
-
-    class Meta:
-        ordering = ["position"]
-        constraints = [UniqueConstraint(fields=["monograph", "code"], name="section_code_is_unique_in_its_monograph")]
-
-    def __str__(self) -> str:
-        return self.title
-
-
-class Question(Sourced):
-    monograph = models.ForeignKey(Monograph, PROTECT, related_name="questions")
-    position = models.PositiveSmallIntegerField(default=1)
-    question = models.CharField(max_length=200)
-    answer = models.TextField()
-
-    class Meta:
-        ordering = ["position"]
-
-    def __str__(self) -> str:
-        return self.question
-
-
-class ReactionTerm(Sourced):
-    monograph = models.ForeignKey(Monograph, PROTECT, related_name="reactions")
-    position = models.PositiveSmallIntegerField(default=1)
-    term = models.CharField(max_length=80)
-    explanation = models.CharField(max_length=160, blank=True)
-    seriousness = models.CharField(max_length=8, choices=[("common", "Common"), ("serious", "Serious")])
-    frequency = models.CharField(max_length=120)
-
-    class Meta:
-        ordering = ["position"]
-        constraints = [UniqueConstraint(fields=["monograph", "term"], name="reaction_term_is_unique_in_its_monograph")]
-
-    def __str__(self) -> str:
-        return self.term
-
-
-class Statement(Sourced):
-    """A contraindication, increased risk, caution or interaction that rules refer to by its code."""
-
-    monograph = models.ForeignKey(Monograph, PROTECT, related_name="statements")
-    position = models.PositiveSmallIntegerField(default=1)
-    kind = models.CharField(
-        max_length=20,
-        choices=[
-            (k, k.replace("_", " ").capitalize()) for k in ("contraindication", "increased_risk", "caution", "interaction")
-        ],
-    )
-    code = models.SlugField(max_length=40)
-    sentence = models.TextField()
-
-    class Meta:
-        ordering = ["position"]
-        constraints = [UniqueConstraint(fields=["monograph", "kind", "code"], name="statement_code_is_unique_in_its_monograph")]
-
-    def __str__(self) -> str:
-        return self.code
-
-
-class ReasonCode(models.Model):
-    """A reason people choose from a list."""
-
-    monograph = models.ForeignKey(Monograph, PROTECT, related_name="reasons")
-    position = models.PositiveSmallIntegerField(default=1)
-    kind = models.CharField(max_length=12)
-    code = models.SlugField(max_length=40)
-    sentence = models.CharField(max_length=160)
-    needs_text = models.BooleanField(default=False)
-
-    class Meta:
-        ordering = ["position"]
-        constraints = [UniqueConstraint(fields=["monograph", "kind", "code"], name="reason_code_is_unique_in_its_monograph")]
-
-    def __str__(self) -> str:
-        return self.sentence
-
-
 def _build_value(monograph: Monograph) -> domain.Monograph:
     """Every row of a version, in one statement."""
-    own = {"monograph": monograph}
     rows = read_together(
         {
-            "product": Product.objects.filter(**own),
+            "product": Product.objects.filter(monograph=monograph),
             "vials": VialSize.objects.filter(product__monograph=monograph).order_by("position"),
-            "protocols": Protocol.objects.filter(**own).order_by("position"),
+            "protocols": monograph.protocols.order_by("position"),
             "doses": ProtocolDose.objects.filter(protocol__monograph=monograph).order_by("position"),
-            "rate_tables": RateTable.objects.filter(**own).order_by("position"),
+            "rate_tables": monograph.rate_tables.order_by("position"),
             "steps": RateStep.objects.filter(table__monograph=monograph).order_by("position"),
-            "limits": Limit.objects.filter(**own).order_by("position"),
-            "sections": Section.objects.filter(**own).order_by("position"),
-            "questions": Question.objects.filter(**own).order_by("position"),
-            "reactions": ReactionTerm.objects.filter(**own).order_by("position"),
-            "statements": Statement.objects.filter(**own).order_by("position"),
-            "reasons": ReasonCode.objects.filter(**own).order_by("position"),
+            "limits": monograph.limits.order_by("position"),
+            "sections": monograph.sections.order_by("position"),
+            "questions": monograph.questions.order_by("position"),
+            "reactions": monograph.reactions.order_by("position"),
+            "statements": monograph.statements.order_by("position"),
+            "reasons": monograph.reasons.order_by("position"),
         }
     )
     (product,) = rows["product"]
     return domain.Monograph(
         title=monograph.title,
         what_changed=monograph.what_changed,
-        product=_value(domain.Product, product, vials=tuple(_value(domain.VialSize, v) for v in rows["vials"])),
-        protocols=tuple(
-            _value(
-                domain.Protocol,
-                p,
-                anchor=domain.Anchor(p.anchor),
-                intent=domain.Intent(p.intent),
-                cap_source=domain.Source(domain.SourceKind(p.cap_source_kind), p.cap_source_ref),
-                doses=tuple(
-                    _value(
-                        domain.ProtocolDose,
-                        d,
-                        window_source=domain.Source(domain.SourceKind(d.window_source_kind), d.window_source_ref),
-                    )
-                    for d in rows["doses"]
-                    if d.protocol_id == p.pk
-                ),
-            )
-            for p in rows["protocols"]
-        ),
-        rate_tables=tuple(
-            _value(domain.RateTable, t, steps=tuple(_value(domain.RateStep, s) for s in rows["steps"] if s.table_id == t.pk))
-            for t in rows["rate_tables"]
-        ),
+        product=product_value(product, rows["vials"]),
+        protocols=tuple(protocol_value(p, [d for d in rows["doses"] if d.protocol_id == p.pk]) for p in rows["protocols"]),
+        rate_tables=tuple(table_value(t, [s for s in rows["steps"] if s.table_id == t.pk]) for t in rows["rate_tables"]),
         limits=tuple(_value(domain.Limit, row) for row in rows["limits"]),
         sections=tuple(_value(domain.Section, row) for row in rows["sections"]),
         questions=tuple(_value(domain.Question, row) for row in rows["questions"]),
@@ -381,6 +285,36 @@ def _build_value(monograph: Monograph) -> domain.Monograph:
         statements=tuple(_value(domain.Statement, row) for row in rows["statements"]),
         reasons=tuple(_value(domain.ReasonCode, row) for row in rows["reasons"]),
     )
+
+
+def product_value(product: Product, vials: Iterable[VialSize]) -> domain.Product:
+    """The product with these vial sizes, in this order."""
+    sizes = tuple(_value(domain.VialSize, vial) for vial in vials)
+    return _value(domain.Product, product, doses_in=domain.DoseUnit(product.doses_in), vials=sizes)
+
+
+def protocol_value(protocol: Protocol, doses: Iterable[ProtocolDose]) -> domain.Protocol:
+    """The protocol with these doses, in this order."""
+    return _value(
+        domain.Protocol,
+        protocol,
+        anchor=domain.Anchor(protocol.anchor),
+        intent=domain.Intent(protocol.intent),
+        cap_source=domain.Source(domain.SourceKind(protocol.cap_source_kind), protocol.cap_source_ref),
+        doses=tuple(
+            _value(
+                domain.ProtocolDose,
+                dose,
+                window_source=domain.Source(domain.SourceKind(dose.window_source_kind), dose.window_source_ref),
+            )
+            for dose in doses
+        ),
+    )
+
+
+def table_value(table: RateTable, steps: Iterable[RateStep]) -> domain.RateTable:
+    """The rate table with these steps, in this order."""
+    return _value(domain.RateTable, table, steps=tuple(_value(domain.RateStep, step) for step in steps))
 
 
 def _value(cls: Any, row: models.Model, **given: Any) -> Any:

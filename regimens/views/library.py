@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import path
 
 from patients.roles import may, require
+from regimens.domain.library_diff import differences
 from regimens.models import Monograph
 from regimens.templatetags import display
+from regimens.views.monograph_draft import difference_groups
 
 
 def monograph(request: HttpRequest, version: int | None = None) -> HttpResponse:
@@ -49,7 +51,22 @@ def _submitted(request: HttpRequest) -> list[Monograph]:
     return list(Monograph.objects.filter(state=Monograph.State.SUBMITTED).select_related("drafted_by__user"))
 
 
+def changes(request: HttpRequest, version: int) -> HttpResponse:
+    """A version side by side with the one it was drafted from."""
+    require(request.membership, "read_monograph")
+    kept = Monograph.objects.filter(state__in=(Monograph.State.PUBLISHED, Monograph.State.RETIRED))
+    found = get_object_or_404(kept.select_related("based_on", "drafted_by__user", "published_by__user"), version=version)
+    before = found.based_on.to_domain() if found.based_on else None
+    context = {
+        "monograph": found,
+        "published": display.format_instant(found.published_at, request.membership.centre.time_zone),
+        "groups": difference_groups(differences(before, found.to_domain())) if before else None,
+    }
+    return render(request, "regimens/monograph_changes.html", context)
+
+
 urls = [
+    path("monograph/<int:version>/changes/", changes, name="monograph-changes"),
     path("monograph/", monograph, name="monograph"),
     path("monograph/<int:version>/", monograph, name="monograph-version"),
 ]

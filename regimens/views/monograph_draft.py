@@ -58,7 +58,7 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
         "draft": found,
         "value": value,
         "is_submitted": found.state == Monograph.State.SUBMITTED,
-        "problems": problems(value),
+        "problems": problems(value, in_use=True),
         "form": form,
         "back": back,
         "refusal": refusal,

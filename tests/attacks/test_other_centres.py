@@ -15,7 +15,7 @@ from tests.factories import make_member
 pytestmark = pytest.mark.django_db
 
 # Addresses whose parts name nothing of a patient: versions of the monograph are every centre's.
-OF_EVERYBODY = {"monograph-version", "monograph-publish"}
+OF_EVERYBODY = {"monograph-version", "monograph-changes", "monograph-publish"}
 POSTED = {"reason": "Because it is so", "password": "correct-horse-battery-staple", "version": "1", "q": "o"}
 
 

@@ -208,6 +208,7 @@ WHOLE_FILES = {
     "cases",
     "library_checks",
     "library_diff",
+    "library_impact",
     "library_file",
     "library_text",
     "monograph",

@@ -16,7 +16,7 @@ from regimens.actions import library
 from regimens.domain import monograph as domain
 from regimens.domain.library_file import dump, parse
 from regimens.library import SHIPPED, SHIPPED_SHA256
-from regimens.models.library import Monograph, ProtocolDose, Section
+from regimens.models import Monograph, ProtocolDose, Section
 from tests.factories import NOW, make_centre, make_member
 
 VALUE = parse(SHIPPED.read_text("utf-8"))
