@@ -16,6 +16,7 @@ from django.test import override_settings
 from patients import actions
 from patients.models import Centre, Membership, Patient, PrecautionKind, Transplant, User, WeightMeasurement
 from patients.roles import Role
+from regimens.models import Order
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC)  # Sunday 10:00 in New York
 NEW_YORK = "America/New_York"
@@ -88,6 +89,13 @@ def make_transplant(patient: Patient, *, by: Membership | None = None, at: datet
         "recipient_cmv_igg": "negative",
     }
     return actions.record_transplant(by=by or patient.registered_by, at=at, patient=patient, **(facts | values))
+
+
+def order_anew(order: Order, *, at: datetime = NOW, **changes: Any) -> Order:
+    """Another order in the place of this one, with these differences: what was ordered is never overwritten."""
+    Order.objects.filter(pk=order.pk).update(superseded_at=at)
+    values = {field.attname: getattr(order, field.attname) for field in Order._meta.concrete_fields if not field.primary_key}
+    return Order.objects.create(**(values | changes))
 
 
 def make_answers(patient: Patient, *, by: Membership | None = None, at: datetime = NOW, **answers: str) -> None:

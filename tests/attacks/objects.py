@@ -32,7 +32,6 @@ from patients.roles import Role
 from regimens import models as m
 from regimens.actions import library
 from tests import factories
-from tests.patients.refusals import copy_of
 from tests.regimens import ward as wards
 
 Text = Callable[[int, str], str]
@@ -194,16 +193,15 @@ def _around_the_course(cast: Cast, course: m.Course, ward: wards.Ward, say: Text
         choice_reason=say(300, "Kidney alone"), prior_ig="yes", prior_ig_asked=say(200, "The patient's sister"),
         referred_at=course.built_at, referred_from=say(200, "County hospital"),
     )  # fmt: skip
-    order = m.Order.objects.get(course=course)
-    m.Order.objects.filter(pk=order.pk).update(superseded_at=now)
-    copy_of(
-        order,
+    factories.order_anew(
+        m.Order.objects.get(course=course),
+        at=now,
         order_number=say(40, "ORD-1"),
         indication=say(300, "Prophylaxis of CMV disease"),
         instructions=say(500, "Acetaminophen before"),
         reaction_orders=say(500, "Stop, epinephrine at hand"),
         off_label_reason=say(300, "No protocol fits"),
-    ).save()
+    )
     m.Hold.objects.create(
         course=course, reason_code="other", reason=say(300, "Asked for by the family"), ordered_by=ward.prescriber, held_by=by,
         held_at=now - timedelta(days=3), review_on=now.date(), resumed_by=by, resumed_at=now - timedelta(days=2),

@@ -13,8 +13,7 @@ from patients.models import Transplant
 from patients.refusal import Refusal
 from regimens.actions import orders
 from regimens.models import Order
-from tests.factories import NOW, make_member, make_weight
-from tests.patients.refusals import copy_of
+from tests.factories import NOW, make_member, make_weight, order_anew
 from tests.regimens.courses import Team, doses_of, make_course, make_recipient, make_team, order_of, verify
 
 pytestmark = pytest.mark.django_db
@@ -77,8 +76,7 @@ def test_a_plan_that_differs_from_its_order_is_not_built() -> None:
     with refused("order_differs"):
         make_course(team, transplant, protocol_code="kidney")
     rows = [[code, "60" if code == "W12" else mg] for code, mg in order.ordered_rows]
-    Order.objects.filter(pk=order.pk).update(superseded_at=NOW)
-    copy_of(order, ordered_rows=rows).save()
+    order_anew(order, ordered_rows=rows)
     with refused("order_differs"):
         make_course(team, transplant, protocol_code="other_organ")
 

@@ -17,8 +17,7 @@ from patients.refusal import Refusal
 from patients.roles import Role
 from regimens.actions import courses, findings, outside, papers, releases, replanning, risks
 from regimens.models import Hold, Order, Release
-from tests.factories import PASSWORD, make_answers, make_centre, make_member, make_weight
-from tests.patients.refusals import copy_of
+from tests.factories import PASSWORD, make_answers, make_centre, make_member, make_weight, order_anew
 from tests.regimens.ward import TRANSPLANTED, Ward, dose, give, make_course, make_ward, release, start, verify
 
 pytestmark = pytest.mark.django_db
@@ -212,9 +211,7 @@ def test_an_order_that_is_gone_or_over_stops():
     course, second, noon = second_dose(ward)
 
     def ordered_until(day: date) -> None:
-        order = Order.objects.get(course=course, superseded_at=None)
-        Order.objects.filter(pk=order.pk).update(superseded_at=noon)
-        copy_of(order, expires_on=day).save()
+        order_anew(Order.objects.get(course=course, superseded_at=None), at=noon, expires_on=day)
 
     ordered_until(noon.date() - timedelta(days=1))
     refused("order_expired", lambda: release(ward, second, at=noon))

@@ -16,7 +16,7 @@ from patients.roles import Role
 from regimens.actions import notes, replanning, verification
 from regimens.domain.clock import local_day
 from regimens.models import Course, Note, PlannedDose
-from tests.factories import NEW_YORK, PASSWORD, make_member, make_patient, make_transplant, make_weight
+from tests.factories import NEW_YORK, PASSWORD, make_member, make_patient, make_transplant, make_weight, order_anew
 from tests.factories import make_answers as answer_all
 from tests.regimens.courses import Team, doses_of, make_course, make_recipient, make_team
 
@@ -153,7 +153,7 @@ def test_other_roles_read_and_cannot_sign(client: Client, team: Team, now, role:
 def test_what_was_ordered_stands_beside_what_was_built(client: Client, team: Team, now) -> None:
     course = built(team, now)
     first, second, *_ = course.orders.get().ordered_rows
-    course.orders.update(ordered_rows=[[first[0], "100"], second])
+    order_anew(course.orders.get(), ordered_rows=[[first[0], "100"], second])
     client.force_login(team.verifier.user)
     shown = page(client, f"/courses/{course.pk}/verify/")
     assert re.search(r"Initial dose</th><td>100 mg per kg</td><td>150 mg per kg</td><td><span class=\"tag tag-warn\">", shown)
