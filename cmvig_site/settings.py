@@ -97,7 +97,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "cmvig_site.middleware.PersonMiddleware",
     "cmvig_site.middleware.SignedInMiddleware",
-    "cmvig_site.emergency.EmergencyMiddleware",
+    "cmvig_site.reading.ReadingMiddleware",
     "cmvig_site.middleware.RefusalMiddleware",
 ]
 ROOT_URLCONF = "cmvig_site.urls"

@@ -1,8 +1,9 @@
 """The one door to a chart. Absent and not yours give the same answer.
 
-A chart opens for the clinicians and the auditor of its own centre. Emergency access adds one chart of another centre, and only
-while a page is read: :func:`reading` is entered for GET and HEAD alone (cmvig_site/emergency.py), so for every form that is
-sent, and for every action, the other centre's chart does not exist. Behind that, the database refuses the change itself.
+A chart opens for the clinicians and the auditor of its own centre, and every page that is read through the door is recorded.
+Emergency access adds one chart of another centre, and only while a page is read: :func:`reading` is entered for GET and HEAD
+alone (cmvig_site/reading.py), so for every form that is sent, and for every action, the other centre's chart does not exist.
+Behind that, the database refuses the change itself.
 """
 
 from __future__ import annotations
@@ -30,9 +31,14 @@ IN_SESSION = "emergency"  # set when an emergency access is opened; signing out 
 
 @dataclass(slots=True)
 class _Reading:
-    """One page that is read: the open emergency accesses, and the charts whose reading is recorded already."""
+    """One page that is read: by whom, with which open emergency accesses, and the charts whose reading is recorded already.
 
+    Without a name it is a page that refreshes itself, which is recorded under emergency access alone.
+    """
+
+    by: Membership
     accesses: tuple[BreakGlass, ...] = ()
+    page: str = ""
     recorded: set[uuid.UUID] = field(default_factory=set)
 
 
@@ -42,13 +48,13 @@ _reading: ContextVar[_Reading | None] = ContextVar("reading", default=None)
 def one(rows: QuerySet[Row], **lookup: Any) -> Row:
     """The only row of an already scoped query, or 404 with the same words whatever the cause.
 
-    A row that only an emergency access opens is recorded as read before it is handed over.
+    While a page is read, that this chart is read is recorded before the row is handed over.
     """
     try:
         row = rows.get(**lookup)
     except (ObjectDoesNotExist, ValueError):
         raise Http404("Not found") from None
-    _record_emergency_read(row)
+    _record_read(row)
     return row
 
 
@@ -99,24 +105,28 @@ def is_emergency(patient: Patient) -> bool:
 
 
 @contextmanager
-def reading(accesses: Sequence[BreakGlass]) -> Iterator[None]:
-    """Serve one page to somebody with these emergency accesses."""
-    token = _reading.set(_Reading(tuple(accesses)))
+def reading(by: Membership, accesses: Sequence[BreakGlass] = ()) -> Iterator[_Reading]:
+    """Serve one page to somebody, with these emergency accesses."""
+    now = _Reading(by, tuple(accesses))
+    token = _reading.set(now)
     try:
-        yield
+        yield now
     finally:
         _reading.reset(token)
 
 
-def _record_emergency_read(row: Model) -> None:
-    """One event per page and chart: who read it under which access. Costs nothing where no emergency access is open."""
+def _record_read(row: Model) -> None:
+    """One event per page and chart: who read it, and under which emergency access where that is what opened it."""
     now = _reading.get()
-    if now is None:
+    patient_id = _patient_id_of(row) if now else None
+    if now is None or patient_id is None or patient_id in now.recorded:
         return
-    for access in now.accesses:
-        if access.patient_id not in now.recorded and access.patient_id == _patient_id_of(row):
-            audit.event("read_emergency", by=access.membership, patient=access.patient_id, access=access.pk)
-            now.recorded.add(access.patient_id)
+    access = next((access for access in now.accesses if access.patient_id == patient_id), None)
+    if access:
+        audit.event("read_emergency", by=now.by, patient=patient_id, access=access.pk, page=now.page)
+    elif now.page:
+        audit.event("read_chart", by=now.by, patient=patient_id, page=now.page)
+    now.recorded.add(patient_id)
 
 
 def _patient_id_of(row: Model) -> uuid.UUID | None:

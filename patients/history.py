@@ -106,7 +106,7 @@ def lines_of(changes: Iterable[RowChange], zone_name: str) -> list[HistoryEntry]
 def _lines(rows: Iterable[RowChange | Event], images: Images, earlier: dict[int, Any]) -> Iterator[HistoryEntry]:
     for row in rows:
         if isinstance(row, Event):
-            yield _line(row.at, row, "", what=row.name.replace("_", " "))
+            yield _line(row.at, row, "", what=row.name.replace("_", " "), about=row.facts.get("page", "").replace("-", " "))
         elif row.op == "UPDATE":
             yield from _update(row, images)
         else:

@@ -31,7 +31,7 @@ def dose_for(by: Membership | None, dose_id: uuid.UUID) -> PlannedDose:
 
 def first_dose_for(by: Membership | None, course_id: uuid.UUID) -> PlannedDose:
     """The live revision of a course's first dose, by which the course's chart is read in one go, or 404."""
-    rows = PlannedDose.objects.exclude(settled_as="superseded")
+    rows = PlannedDose.objects.select_related("course").exclude(settled_as="superseded")
     return one(rows.filter(course__patient__in=patients_of(by)), course=course_id, number=1)
 
 

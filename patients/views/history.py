@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from patients import audit, when
+from patients import when
 from patients.history import HistoryEntry, history_page
 from patients.images import shown
 from patients.views.common import chart_of, member, page
@@ -23,7 +23,6 @@ def history(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     now, zone_name = timezone.now(), patient.centre.time_zone
     with_reads = request.GET.get("reads") == "1"
     before = _instant(request.GET.get("before", ""))
-    audit.event("read_history", by=by, patient=patient)
     part = history_page(patient, with_reads=with_reads, before=before)
     older = part.older_than.isoformat() if part.older_than else ""
     context: dict[str, Any] = {

@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 
-from patients import audit
 from patients.access import patient_for
 from patients.models import Answer
 from patients.roles import may, require
@@ -42,7 +41,6 @@ def chart(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     patient = patient_for(by, patient_id)
     now = timezone.now()
     zone = patient.centre.time_zone
-    audit.event("read_chart", by=by, patient=patient)
     facts = read_chart(patient)
     several = len(facts.transplants) > 1 and bool(facts.courses)
     older = {course.pk for course in replanning.older_open_courses(patient)} if several else set()

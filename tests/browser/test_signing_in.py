@@ -5,16 +5,25 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.urls import reverse
+from django.utils import timezone
 from django_otp.oath import TOTP
 
 from patients.models import Membership, Patient
 from patients.roles import Role
-from tests.factories import PASSWORD, make_centre, make_member
+from regimens.actions import planning
+from regimens.models import Administration, Course, MissedDoseDecision
+from tests.factories import NEW_YORK, PASSWORD, make_centre, make_member
+from tests.regimens.courses import make_recipient, make_team
+from tests.regimens.test_missed_pages import missed_second
+from tests.regimens.ward import dose, identity, make_course, make_ward, release
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -174,3 +183,95 @@ def test_a_page_of_one_person_is_covered_when_another_signs_in_with_the_same_bro
     sign_in(other, make_member(Role.NURSE).user)
     other.goto("/help/")
     page.get_by_text("Somebody else has signed in with this browser.").wait_for()
+
+
+# --- The long forms: half typed when the session was locked, sent once -------------------------------------------------------
+
+LOCKED = ["the server responded with a status of 401", "Response Status Error Code 401"]
+
+
+def send_after_signing_in_again(page: Page) -> None:
+    page.get_by_role("heading", name="Not saved yet").wait_for()
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Send what I typed").click()
+
+
+def test_a_start_and_a_rate_that_were_typed_before_the_session_was_locked_are_recorded_once(
+    page: Page, sign_in: Callable, tolerated: list[str]
+) -> None:
+    tolerated += LOCKED
+    ward = make_ward()
+    planned = dose(make_course(ward, at=timezone.now() - timedelta(hours=20)))
+    release(ward, planned, at=timezone.now())
+    who = identity(planned.course.patient)
+    sign_in(page, ward.nurse.user)
+    page.goto(reverse("infusion-log", args=[planned.pk]))
+    page.get_by_label("Record number, last 4").fill(who["mrn_tail"])
+    page.get_by_label("Birth year").fill(who["birth_year"])
+    page.get_by_label("Code on the dose sheet").fill(planning.sheet_code(planned))
+    entered_at = timezone.now().astimezone(ZoneInfo(NEW_YORK)) - timedelta(minutes=5)
+    page.locator("[name=vial_entered_at_time]").fill(f"{entered_at:%H:%M}")
+    leave_alone()
+    page.get_by_role("button", name="Start now").click()
+    send_after_signing_in_again(page)
+    page.get_by_text("Infusing", exact=True).first.wait_for()
+    record = Administration.objects.get(dose=planned)
+    before = record.rates.count()
+
+    page.get_by_label("Rate in mL per h").fill("20")
+    page.locator("#id_rate_reason").fill("The pump was set by hand")
+    leave_alone()
+    page.get_by_role("button", name="Set the rate").click()
+    page.get_by_text("The session was locked.").wait_for()
+    assert page.locator("#id_rate_reason").input_value() == "The pump was set by hand"
+    go_on(page)  # what was sent when the session was found locked is sent again by itself
+    page.get_by_text("Rate recorded.").wait_for()
+    assert (record.rates.count(), record.rates.latest("pk").reason) == (before + 1, "The pump was set by hand")
+
+
+def test_a_plan_that_was_typed_before_the_session_was_locked_is_built_once(
+    page: Page, sign_in: Callable, tolerated: list[str]
+) -> None:
+    tolerated += [*LOCKED, "htmx:sendAbort", "htmx:afterRequest"]
+    now = timezone.now().replace(second=0, microsecond=0)
+    team = make_team(now - timedelta(days=100))
+    transplant = make_recipient(team, at=now)
+    sign_in(page, team.builder.user)
+    page.goto(reverse("course-build", args=[transplant.pk]))
+    leave_alone()
+    page.locator("[name=prior_ig][value=no]").check()  # asks for the preview anew
+    page.get_by_text("The session was locked.").wait_for()
+    go_on(page)
+    page.locator("dialog.locked").wait_for(state="detached")
+    assert page.locator("[name=prior_ig][value=no]").is_checked() and Course.objects.count() == 0
+    leave_alone()
+    page.get_by_role("button", name="Request verification").click()
+    send_after_signing_in_again(page)
+    page.get_by_text("Plan saved").wait_for()
+    assert Course.objects.get().prior_ig == "no"
+
+
+def test_a_decision_that_was_typed_before_the_session_was_locked_is_signed_once_and_not_without_the_password(
+    page: Page, sign_in: Callable, tolerated: list[str]
+) -> None:
+    tolerated += LOCKED
+    ward, missed = missed_second()
+    sign_in(page, ward.prescriber.user)
+    page.goto(reverse("decide", args=[missed.pk]))
+    page.get_by_label("Omit").check()
+    page.locator("[name=reason_code]").select_option("omitted:declined")
+    page.locator("[name=reason]").fill("Asked twice")
+    page.locator("[name=reached_by]").select_option(index=1)
+    page.get_by_label("Your password").fill(PASSWORD)
+    leave_alone()
+    page.get_by_role("button", name="Sign the decision").click()
+    send_after_signing_in_again(page)
+    page.get_by_role("heading", name="Decision").wait_for()  # a password that signs is never carried along
+    assert MissedDoseDecision.objects.count() == 0
+    assert page.get_by_label("Omit").is_checked() and page.locator("[name=reason]").input_value() == "Asked twice"
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign the decision").click()
+    page.locator("[name=reason]").wait_for(state="detached")
+    decided = MissedDoseDecision.objects.get()
+    assert (decided.dose, decided.reason, decided.decided_by) == (missed, "Asked twice", ward.prescriber)

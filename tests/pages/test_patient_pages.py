@@ -396,7 +396,7 @@ def test_the_history_shows_who_changed_what_and_why(page, pharmacist, patient):
     )
     response = text(page.get(reverse("patient-history", args=[patient.pk])))
     assert "Okonkwo" in response and "Brandt" in response and "Wrong form" in response and "Kemi Adeyemi" in response
-    assert Event.objects.filter(name="read_history", patient_id=patient.pk).exists()
+    assert Event.objects.filter(name="read_chart", patient_id=patient.pk, facts__page="patient-history").exists()
 
 
 PAGES = ["patient-edit", "patient-close", "weight-new", "precautions", "transplant-new", "patient-history"]

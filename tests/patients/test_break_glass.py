@@ -95,7 +95,7 @@ def test_it_opens_that_chart_and_no_other_until_the_last_moment():
     neighbour = make_patient(by=patient.registered_by, family_name="Halloran")
     asked(by, patient)
     for at, wanted in ((NOW, 1), (NOW + timedelta(minutes=29, seconds=59), 1), (NOW + timedelta(minutes=30), 0)):
-        with reading(open_accesses(by, at)):
+        with reading(by, open_accesses(by, at)):
             assert patients_of(by).filter(pk=patient.pk).count() == wanted
             assert not patients_of(by).filter(pk=neighbour.pk).exists()
 
@@ -114,7 +114,7 @@ def test_it_opens_nothing_for_anybody_else_of_the_same_centre():
     patient, by = make_patient(), stranger()
     asked(by, patient)
     colleague = make_member(Role.NURSE, centre=by.centre)
-    with reading(open_accesses(by, NOW)):
+    with reading(by, open_accesses(by, NOW)):
         assert not patients_of(colleague).filter(pk=patient.pk).exists()
     assert open_accesses(colleague, NOW) == ()
 
@@ -145,7 +145,7 @@ def test_nothing_can_be_sent_to_a_chart_that_only_an_emergency_opened(client):
 def test_an_action_called_while_the_page_is_read_finds_no_chart():
     patient, by = make_patient(), stranger(Role.PHARMACIST)
     asked(by, patient)
-    with reading(open_accesses(by, NOW)):
+    with reading(by, open_accesses(by, NOW)):
         assert patient_for(by, patient.pk) == patient
         with pytest.raises(Exception, match="Not found"):
             locked_patient(by, patient.pk)
