@@ -10,6 +10,7 @@ from patients.roles import may, require
 from regimens.domain.library_diff import differences
 from regimens.models import Monograph
 from regimens.templatetags import display
+from regimens.views import monograph_search
 from regimens.views.monograph_draft import difference_groups
 
 
@@ -17,20 +18,25 @@ def monograph(request: HttpRequest, version: int | None = None) -> HttpResponse:
     """The published monograph, or an earlier version of it."""
     require(request.membership, "read_monograph")
     kept = Monograph.objects.filter(state__in=(Monograph.State.PUBLISHED, Monograph.State.RETIRED))
-    versions = list(kept.order_by("-version"))
+    versions = list(kept.select_related("published_by__user").order_by("-version"))
     chosen = next((m for m in versions if m.version == version or (version is None and m.state == "published")), None)
     if chosen is None:
         raise Http404("Not found")
     value = chosen.to_domain()
     zone = request.membership.centre.time_zone
+    typed = request.GET.get("q", "").strip()[:80]
+    numbered = list(enumerate(value.reactions, start=1))
     context = {
+        "typed": typed,
+        "found": monograph_search.find(value, typed),
         "monograph": chosen,
         "value": value,
         "submitted": _submitted(request),
         "versions": versions,
         "published": display.format_instant(chosen.published_at, zone),
-        "common": [r for r in value.reactions if r.seriousness == "common"],
-        "serious": [r for r in value.reactions if r.seriousness == "serious"],
+        "may_review": may(request.membership, "read_charts"),
+        "common": [(number, r) for number, r in numbered if r.seriousness == "common"],
+        "serious": [(number, r) for number, r in numbered if r.seriousness == "serious"],
         "kinds": [
             (title, [s for s in value.statements if s.kind == kind])
             for kind, title in (
