@@ -43,6 +43,7 @@ KINDS = (
     Kind("cosign", "Orders for you to sign", "entered", "Sign", _to("order-cosign")),
     Kind("verify", "Awaiting verification", "built", "Check", _to("verify")),
     Kind("query", "Queries for you", "by", "Answer", _to("note-answer")),
+    Kind("result", "Results that ask you", "sampled", "Answer", _to("result-decide")),
     Kind("hold", "On hold, review day reached", "review", "Review", _to("course-resume")),
     Kind("unbooked", "No booking, and the target day is near", "target", "Book", _to("booking")),
     Kind("papers", "Payer or vials not settled, and the dose is near", "target", "Open", _to("papers")),
@@ -67,6 +68,13 @@ WITH policy AS (
       AND NOT EXISTS (SELECT FROM regimens_hold h WHERE h.course_id = d.course_id AND h.resumed_at IS NULL)
     ORDER BY d.closes_at LIMIT 1001
 ),
+ahead AS MATERIALIZED (
+    SELECT DISTINCT d.course_id, c.patient_id
+    FROM regimens_planneddose d JOIN regimens_course c ON c.id = d.course_id
+    JOIN patients_patient p ON p.id = c.patient_id AND p.closed_at IS NULL
+    WHERE %(prescribes)s AND d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(now)s + interval '45 days'
+    LIMIT 1001
+),
 found AS (
   (SELECT 'infusing' AS kind, a.id::text AS pk, a.patient_id, a.started_at AS at, NULL::date AS due_on,
           coalesce(d.title, 'Unplanned infusion') AS what
@@ -79,11 +87,8 @@ UNION ALL
    ORDER BY o.entered_at LIMIT 11)
 UNION ALL
   (SELECT 'cosign', o.id::text, c.patient_id, o.entered_at, NULL, o.indication
-   FROM (SELECT DISTINCT d.course_id FROM regimens_planneddose d
-         WHERE %(prescribes)s AND d.centre_id = %(centre)s AND d.settled_at IS NULL AND d.closes_at < %(now)s + interval '45 days'
-         LIMIT 1001) d
-   JOIN regimens_course c ON c.id = d.course_id JOIN patients_patient p ON p.id = c.patient_id AND p.closed_at IS NULL
-   JOIN regimens_order o ON o.course_id = c.id AND o.superseded_at IS NULL AND o.signed_at IS NULL AND o.prescriber_id = %(me)s
+   FROM ahead c
+   JOIN regimens_order o ON o.course_id = c.course_id AND o.superseded_at IS NULL AND o.signed_at IS NULL AND o.prescriber_id = %(me)s
    ORDER BY o.entered_at LIMIT 11)
 UNION ALL
   (SELECT 'cosign', o.id::text, t.patient_id, o.entered_at, NULL, o.indication
@@ -105,6 +110,29 @@ UNION ALL
   (SELECT 'query', n.id::text, n.patient_id, n.written_at, n.due_on, left(n.text, 80)
    FROM regimens_note n JOIN patients_patient p ON p.id = n.patient_id AND p.closed_at IS NULL
    WHERE n.is_query AND n.answered_at IS NULL AND n.owner_id = %(me)s ORDER BY n.due_on LIMIT 11)
+UNION ALL
+  (SELECT 'result', r.id::text, r.patient_id, r.sampled_at, NULL, 'CMV PCR is positive'
+   FROM (SELECT DISTINCT patient_id FROM ahead) a CROSS JOIN LATERAL (
+     SELECT * FROM regimens_labresult l WHERE l.patient_id = a.patient_id AND l.kind = 'cmv_pcr' AND l.error_at IS NULL
+     ORDER BY l.sampled_at DESC, l.id DESC LIMIT 1) r
+   WHERE r.decision = '' AND (r.word = 'positive' OR r.value > 0) ORDER BY r.sampled_at LIMIT 11)
+UNION ALL
+  (SELECT 'result', r.id::text, r.patient_id, r.sampled_at, NULL, 'Creatinine has risen since the last dose'
+   FROM (SELECT DISTINCT patient_id FROM ahead) a CROSS JOIN LATERAL (
+     SELECT max(g.at) AS last_at FROM (
+       SELECT started_at AS at FROM regimens_administration
+       WHERE patient_id = a.patient_id AND (error_at IS NULL OR dose_id IS NOT NULL AND dispute_outcome <> 'not_given')
+       UNION ALL SELECT given_at FROM regimens_outsidedose WHERE patient_id = a.patient_id AND error_at IS NULL) g) given
+   CROSS JOIN LATERAL (
+     SELECT * FROM regimens_labresult l WHERE l.patient_id = a.patient_id AND l.kind = 'creatinine' AND l.error_at IS NULL
+     ORDER BY l.sampled_at DESC, l.id DESC LIMIT 1) r
+   CROSS JOIN LATERAL (
+     SELECT l.value FROM regimens_labresult l WHERE l.patient_id = a.patient_id AND l.kind = 'creatinine' AND l.error_at IS NULL
+       AND l.sampled_at <= given.last_at ORDER BY l.sampled_at DESC, l.id DESC LIMIT 1) before
+   WHERE r.sampled_at > given.last_at AND r.value > before.value AND NOT EXISTS (
+     SELECT FROM regimens_labresult l WHERE l.patient_id = a.patient_id AND l.kind = 'creatinine' AND l.error_at IS NULL
+       AND l.sampled_at > given.last_at AND l.value >= r.value AND l.decided_at IS NOT NULL)
+   ORDER BY r.sampled_at LIMIT 11)
 UNION ALL
   (SELECT 'hold', c.id::text, c.patient_id, h.held_at, h.review_on, h.reason_code
    FROM regimens_hold h JOIN regimens_course c ON c.id = h.course_id JOIN patients_patient p ON p.id = c.patient_id

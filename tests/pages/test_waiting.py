@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -10,9 +11,9 @@ from django.utils import timezone
 
 from patients import actions
 from patients.roles import Role
-from regimens.actions import notes
+from regimens.actions import findings, notes
 from regimens.domain.clock import local_day
-from regimens.models import Authorization, Course, Handover, Order
+from regimens.models import Authorization, Course, Handover, LabResult, Order, OutsideDose
 from regimens.views import waiting
 from tests.factories import NEW_YORK, make_member, make_patient
 from tests.pages.listed import book, course_operated, hold, page_of, waiting_of
@@ -183,6 +184,48 @@ def test_closed_charts_leave_their_place_in_the_list_to_others(client: Client, t
     assert waiting_of(client, team.builder) == {"Orders to build": "1"}
 
 
+def sample(course: Course, team: Team, kind: str, at, **facts) -> LabResult:
+    """A result of the patient of a course."""
+    made = {"patient": course.patient, "kind": kind, "sampled_at": at, "recorded_by": team.nurse, "recorded_at": at}
+    return LabResult.objects.create(**made, **facts)
+
+
+def asked(course: Course) -> set[int]:
+    """The results that ask, as the rules say."""
+    return {question.pk for question in findings.open_questions(course.patient)}
+
+
+def test_a_result_that_asks_is_on_every_prescribers_list_until_it_is_answered(client: Client, team: Team) -> None:
+    course, now = course_operated(team, timedelta(hours=60)), timezone.now()
+    elsewhere = {"product": "cmv_ig", "said_by": "Their letter", "recorded_by": team.nurse, "recorded_at": now}
+    OutsideDose.objects.create(
+        patient=course.patient, given_at=now - timedelta(hours=40), decision="give_initial", decided_by=team.prescriber,
+        decided_at=now, decision_reason="Half a dose only", **elsewhere,
+    )  # fmt: skip
+    listed = "Results that ask you"
+    sample(course, team, "creatinine", now - timedelta(hours=50), value=Decimal("1.1"))
+    sample(course, team, "creatinine", now - timedelta(hours=30), value=Decimal("1.1"))
+    sample(course, team, "cmv_pcr", now - timedelta(hours=30), word="not_detected")
+    assert (listed in waiting_of(client, team.prescriber), asked(course)) == (False, set())
+    risen = sample(course, team, "creatinine", now - timedelta(hours=20), value=Decimal("1.4"))
+    assert asked(course) == {risen.pk}
+    assert waiting_of(client, team.prescriber)[listed] == "1"
+    assert listed not in waiting_of(client, team.builder), "a pharmacist cannot answer it"
+    positive = sample(course, team, "cmv_pcr", now - timedelta(hours=10), value=Decimal(400))
+    assert asked(course) == {risen.pk, positive.pk}
+    assert waiting_of(client, team.prescriber)[listed] == "2"
+    answer = {"decided_by": team.prescriber, "decided_at": now, "decision_reason": "Seen on the round"}
+    LabResult.objects.filter(pk=risen.pk).update(decision="go", **answer)
+    LabResult.objects.filter(pk=positive.pk).update(decision="treat", **answer)
+    sample(course, team, "creatinine", now - timedelta(hours=5), value=Decimal("1.3"))
+    assert (listed in waiting_of(client, team.prescriber), asked(course)) == (False, set())
+    higher = sample(course, team, "creatinine", now - timedelta(hours=4), value=Decimal("1.5"))
+    assert asked(course) == {higher.pk}
+    assert waiting_of(client, team.prescriber)[listed] == "1"
+
+
 def test_every_group_beneath_has_an_address() -> None:
     for kind in waiting.KINDS:
-        assert kind.address("1" if kind.code in ("query", "cosign") else "00000000-0000-4000-8000-000000000000").startswith("/")
+        assert kind.address(
+            "1" if kind.code in ("query", "cosign", "result") else "00000000-0000-4000-8000-000000000000"
+        ).startswith("/")
