@@ -22,7 +22,7 @@ from regimens.actions.outside import PRIOR_DAYS, OutsideFacts, counts
 from regimens.actions.planning import Choices, as_ordered
 from regimens.domain.monograph import Anchor
 from regimens.forms.order import Offered, Ordering
-from regimens.forms.outside import OutsideRowForm
+from regimens.forms.outside import OutsideRowForm, given_text
 from regimens.models import Course, Order, OutsideDose, PriorIg, WeightBasis
 from regimens.templatetags import display
 
@@ -162,9 +162,10 @@ class BuildForm(Ordering):
     def clean(self) -> MutableMapping[str, Any]:
         super().clean()
         if self.asks_basis:
+            apart = display.format_limit(self.offered.value.limit("weight_change_percent"))
             self.add_error(
                 "weight_basis" if "weight_basis" in self.fields else None,
-                ValidationError("The two weights are 10 percent or more apart: choose one.", code="basis_unanswered"),
+                ValidationError(f"The two weights are {apart} or more apart: choose one.", code="basis_unanswered"),
             )
         complete = [row.is_valid() for row in self.filled]  # each row is read, so that each says what it lacks
         if not all(complete):
@@ -263,11 +264,3 @@ class BuildForm(Ordering):
     def typed_order(self, now: datetime, *, is_signed: bool) -> OrderFacts | None:
         """The order that is entered with the course; None where one waits."""
         return None if self.waiting else self.order_facts(basis=self.basis, now=now, is_signed=is_signed)
-
-
-def given_text(row: OutsideDose, zone: str) -> str:
-    """When and how much: "04-Nov-2026 10:00, 7,000 mg"; the day alone where nobody knows the time."""
-    at = display.format_instant(row.given_at, zone)
-    if not row.is_time_known:
-        at = display.format_day(when.local_day(row.given_at, zone))
-    return f"{at}, {display.format_unit(row.given_mg, 'mg') if row.given_mg else 'mg not known'}"

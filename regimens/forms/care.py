@@ -13,21 +13,11 @@ from patients.fields import DayField, LineField, LocalDateTimeField
 from patients.models import Membership
 from regimens.actions.releases import FLUID_STATES
 from regimens.actions.risks import STATEMENT_LENGTH
+from regimens.forms.common import NOT_CHOSEN, ChosenPerson, password_field
 from regimens.models import AntibodyRemoval, Authorization, LabResult, ResultKind, RiskReview
 
-NOT_CHOSEN = [("", "Choose…")]
 TEN = "At least 10 characters"
 NUMBER = re.compile(r"(?:[0-9]{1,10}|[0-9]{1,3}(?:,[0-9]{3}){1,3})(?:\.[0-9]{1,2})?", re.ASCII)
-
-
-def password_field() -> forms.CharField:
-    """The password again: what turns a click into a signature."""
-    return forms.CharField(
-        label="Your password",
-        help_text="Typing it signs",
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "class": "medium"}),
-    )
 
 
 class ReleaseForm(forms.Form):
@@ -120,19 +110,8 @@ class ConsentForm(forms.Form):
 
     def __init__(self, *args: Any, people: Sequence[Membership], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.people = {str(member.pk): member for member in people}
-        self.fields["obtained_by"] = forms.ChoiceField(
-            label="Obtained by",
-            choices=[
-                *NOT_CHOSEN,
-                *((pk, f"{m.user.printed_name}, {m.get_role_display()}") for pk, m in self.people.items()),
-            ],
-        )
+        self.fields["obtained_by"] = ChosenPerson(people, with_role=True, label="Obtained by")
         self.order_fields(["given_by", "obtained_by", "obtained_on", "form_version"])
-
-    def clean_obtained_by(self) -> Membership:
-        """The person chosen."""
-        return self.people[self.cleaned_data["obtained_by"]]
 
 
 class NumberField(forms.CharField):

@@ -8,6 +8,8 @@ from typing import Any
 
 from django import forms
 
+from regimens.forms.common import password_field
+
 # A comma only where it parts thousands: 140,5 is not 1,405 (hazard H04).
 AMOUNT = re.compile(r"(?:[0-9]{1,6}|[0-9]{1,3},[0-9]{3})(?:\.[0-9]{1,2})?", re.ASCII)
 
@@ -50,9 +52,9 @@ class VerifyForm(forms.Form):
 
 
 class SignForm(forms.Form):
-    """The password again: what turns a click into a signature."""
+    """Nothing but a signature."""
 
-    password = forms.CharField(label="Your password", widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))
+    password = password_field()
 
 
 class StopForm(forms.Form):

@@ -10,19 +10,12 @@ from django import forms
 from patients.fields import DayField, LineField
 from regimens.actions.missed import REACHED, REASON_KINDS, reasons_for
 from regimens.domain.monograph import Protocol, ReasonCode
+from regimens.forms.common import NOT_CHOSEN, password_field
 from regimens.forms.course import AmountField
 from regimens.models import Decision, NotGivenToday
 
 
-class PasswordForm(forms.Form):
-    """The password again: what turns a choice into a signature. The view checks it."""
-
-    password = forms.CharField(
-        label="Your password, as signature", widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), strip=False
-    )
-
-
-class DecideForm(PasswordForm):
+class DecideForm(forms.Form):
     """One choice, what it needs, its reason and a signature. Nothing is chosen beforehand."""
 
     decision = forms.ChoiceField(label="Decision", choices=Decision.choices, widget=forms.RadioSelect)
@@ -33,7 +26,8 @@ class DecideForm(PasswordForm):
     review_on = DayField(label="Look at the hold again on", required=False, help_text="For holding: the day of the review")
     protocol_code = forms.ChoiceField(label="Change to protocol", required=False)
     reason = LineField(label="In words", max_length=300, required=False, what="reason")
-    reached_by = forms.ChoiceField(label="How you were reached", choices=[("", "Choose…"), *REACHED.items()])
+    reached_by = forms.ChoiceField(label="How you were reached", choices=[*NOT_CHOSEN, *REACHED.items()])
+    password = password_field()
 
     def __init__(
         self,
@@ -45,7 +39,7 @@ class DecideForm(PasswordForm):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.fields["decision"].choices = [(code.value, code.label) for code in available]
-        self.fields["protocol_code"].choices = [("", "Choose…"), *((row.code, row.title) for row in protocols)]
+        self.fields["protocol_code"].choices = [*NOT_CHOSEN, *((row.code, row.title) for row in protocols)]
         if Decision.GIVE_REMAINDER in available:
             self.fields["give_on"].label = "Give the rest by"
             self.fields["give_on"].help_text = "For giving the remainder: the last day, such as 24-Nov-2026"
@@ -67,7 +61,7 @@ class DecideForm(PasswordForm):
             )
             for kind, shared in groups.items()
         ]
-        self.fields["reason_code"] = forms.ChoiceField(label="Reason", choices=[("", "Choose…"), *choices])
+        self.fields["reason_code"] = forms.ChoiceField(label="Reason", choices=[*NOT_CHOSEN, *choices])
         order = ["decision", "give_on", "mg_per_kg", "review_on", "protocol_code"]
         self.order_fields([*order, "reason_code", "reason", "reached_by", "password"])
 
@@ -82,10 +76,25 @@ class DecideForm(PasswordForm):
         return cleaned
 
 
-class BeforeReferralForm(PasswordForm):
+class OmitForm(forms.Form):
+    """The order to omit a missed dose, signed where the next one is about to start. No reason is chosen beforehand."""
+
+    reason_code = forms.ChoiceField(label="Reason")
+    reason = LineField(label="In words", max_length=300, required=False, what="reason")
+    reached_by = forms.ChoiceField(label="How you were reached", choices=[*NOT_CHOSEN, *REACHED.items()])
+    password = password_field()
+
+    def __init__(self, *args: Any, reasons: tuple[ReasonCode, ...], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        listed = reasons_for(Decision.OMIT, reasons)
+        self.fields["reason_code"].choices = [*NOT_CHOSEN, *((row.code, row.sentence) for row in listed)]
+
+
+class BeforeReferralForm(forms.Form):
     """Why a dose was not this centre's to give, signed."""
 
     reason = LineField(label="How you know", max_length=300, what="reason")
+    password = password_field()
 
 
 class NotGivenForm(forms.Form):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -12,6 +13,7 @@ from patients.names import clean_text
 from patients.refusal import Refusal
 from patients.roles import MAY
 from regimens.actions.notes import LONGEST
+from regimens.forms.common import ChosenPerson
 
 
 class WordsField(forms.CharField):
@@ -30,18 +32,15 @@ class WordsField(forms.CharField):
             raise invalid(refusal) from None
 
 
-def owners_of(centre: Centre) -> list[tuple[int | str, str]]:
+def owners_of(centre: Centre) -> list[Membership]:
     """Who may own a query of this centre, by name; one statement."""
     people = Membership.objects.filter(centre=centre, ended_at=None, role__in=MAY["write_note"]).select_related("user")
-    named = sorted((f"{person.user.printed_name}, {person.get_role_display()}", person.pk) for person in people)
-    return [("", "Choose…"), *((pk, name) for name, pk in named)]
+    return sorted(people, key=lambda person: (person.user.printed_name, person.pk))
 
 
-class OwnerField(forms.TypedChoiceField):
-    """A person of the centre, by the number of their membership."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(coerce=int, empty_value=None, required=False, **kwargs)
+def owner_field(owners: Sequence[Membership]) -> ChosenPerson:
+    """Whom a query is put to."""
+    return ChosenPerson(owners, with_role=True, label="Who is to answer", required=False)
 
 
 class NoteForm(forms.Form):
@@ -54,18 +53,18 @@ class NoteForm(forms.Form):
     )
     text = WordsField(what="note", label="Text")
     about = forms.ChoiceField(label="About", required=False)
-    owner = OwnerField(label="Who is to answer")
     due_on = DayField(label="Answer wanted by", required=False)
 
-    def __init__(self, *args: Any, owners: list[tuple[int | str, str]], courses: list[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, owners: Sequence[Membership], courses: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["owner"].choices = owners
+        self.fields["owner"] = owner_field(owners)
+        self.order_fields(["kind", "text", "about", "owner", "due_on"])
         self.fields["about"].choices = [("", "The patient"), *courses]
         if not courses:
             del self.fields["about"]
 
 
-class AnswerForm(forms.Form):
+class QueryAnswerForm(forms.Form):
     """The answer to a query."""
 
     answer = WordsField(what="answer", label="Answer")
@@ -75,9 +74,9 @@ class ReturnForm(forms.Form):
     """The question a plan is sent back with; the builder is asked unless another is named."""
 
     text = WordsField(what="query", label="What is to be settled before it can be signed")
-    owner = OwnerField(label="Who is to answer")
     due_on = DayField(label="Answer wanted by")
 
-    def __init__(self, *args: Any, owners: list[tuple[int | str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, owners: Sequence[Membership], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["owner"].choices = owners
+        self.fields["owner"] = owner_field(owners)
+        self.order_fields(["text", "owner", "due_on"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,11 +14,10 @@ from patients.roles import Role
 from regimens.actions.orders import OrderFacts
 from regimens.actions.planning import Weights
 from regimens.domain.monograph import Monograph as MonographValue
+from regimens.forms.common import NOT_CHOSEN, ChosenPerson, password_field, prescribers_of
 from regimens.forms.course import AmountField
 from regimens.models import Mode, WeightBasis
 from regimens.templatetags import display
-
-NOT_CHOSEN = [("", "Choose…")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +53,6 @@ class Offered:
         return f"{kg}, {display.format_instant(weight.measured_at, self.zone)}, {weight.get_method_display().lower()}"
 
 
-def prescribers_of(by: Membership) -> list[Membership]:
-    """Who may give an order in this centre."""
-    rows = Membership.objects.filter(centre=by.centre_id, role=Role.PRESCRIBER, ended_at=None).select_related("user")
-    return list(rows.order_by("user__last_name", "pk"))
-
-
-class ChosenPerson(forms.TypedChoiceField):
-    """One of the people read already: choosing costs no statement."""
-
-    def __init__(self, people: Iterable[Membership], **kwargs: Any) -> None:
-        self.people = {person.pk: person for person in people}
-        names = [(str(pk), person.user.printed_name) for pk, person in self.people.items()]
-        super().__init__(choices=NOT_CHOSEN + names, coerce=lambda value: self.people[int(value)], **kwargs)
-
-
 class Ordering(forms.Form):
     """The fields of an order; the page that shows them says which of them it needs."""
 
@@ -77,7 +60,7 @@ class Ordering(forms.Form):
         """The order's own fields, in their order."""
         self.offered = offered
         fields = self.fields
-        self.prescribers = prescribers_of(offered.by)
+        self.prescribers = prescribers_of(offered.by.centre)
         if any(offered.value.protocol(code).off_label for code in offered.codes):
             fields["off_label_reason"] = LineField(
                 what="reason",
@@ -115,13 +98,7 @@ class Ordering(forms.Form):
 
     def add_password(self, *, required: bool) -> None:
         """What makes a prescriber's own order signed."""
-        self.fields["password"] = forms.CharField(
-            label="Your password",
-            help_text="Typing it signs your order",
-            required=required,
-            strip=False,
-            widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "class": "medium"}),
-        )
+        self.fields["password"] = password_field(required=required)
 
     def add_antiviral(self, offered: Offered) -> None:
         """Asked where the label pairs the drug with an antiviral and nobody has recorded one."""
@@ -185,7 +162,7 @@ class OrderForm(Ordering):
         return self.order_facts(basis=self.cleaned_data.get("weight_basis") or WeightBasis.LATEST, now=now, is_signed=is_own)
 
 
-class WithdrawForm(forms.Form):
+class WithdrawOrderForm(forms.Form):
     """Why an order that waits is taken back."""
 
     reason = LineField(what="reason", label="Reason", max_length=300)

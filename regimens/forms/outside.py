@@ -11,10 +11,10 @@ from patients import when
 from patients.fields import LineField, LocalDateTimeField
 from patients.forms import read_in, reason_field
 from regimens.actions.outside import OutsideFacts
+from regimens.forms.common import NOT_CHOSEN, password_field
 from regimens.forms.course import AmountField
 from regimens.models import OutsideDose
-
-NOT_CHOSEN = [("", "Choose…")]
+from regimens.templatetags import display
 
 
 class OutsideForm(forms.Form):
@@ -67,9 +67,10 @@ class OutsideDecisionForm(forms.Form):
         label="This dose", choices=list(OutsideDose.DECISIONS.items()), widget=forms.RadioSelect(attrs={"class": "choices"})
     )
     reason = reason_field("Reason", "At least 10 characters")
-    password = forms.CharField(
-        label="Your password",
-        help_text="Typing it signs the decision",
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "class": "medium"}),
-    )
+    password = password_field()
+
+
+def given_text(row: OutsideDose, zone: str) -> str:
+    """When and how much: "04-Nov-2026 10:00, 7,000 mg"; the day alone where nobody knows the time."""
+    at = display.format_told(row.given_at, zone, is_time_known=row.is_time_known)
+    return f"{at}, {display.format_unit(row.given_mg, 'mg') if row.given_mg is not None else 'mg not known'}"

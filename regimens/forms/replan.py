@@ -9,19 +9,10 @@ from typing import Any
 from django import forms
 
 from patients.fields import DayField, LineField, LocalDateTimeField
-from patients.models import Centre, Membership
+from patients.models import Membership
 from patients.roles import Role
+from regimens.forms.common import NOT_CHOSEN, ChosenPerson, password_field, prescribers_of
 from regimens.models import HoldReason
-
-
-class PasswordField(forms.CharField):
-    """The password again: what turns a click into a signature."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("label", "Your password, as signature")
-        super().__init__(
-            strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "class": "medium"}), **kwargs
-        )
 
 
 class ReplanForm(forms.Form):
@@ -54,11 +45,9 @@ class OrderedForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.by = by
         if by.role != Role.PRESCRIBER:
-            self.fields["ordered_by"] = forms.ModelChoiceField(
-                label="Ordered by", queryset=prescribers_of(by.centre), empty_label="Choose…"
-            )
+            self.fields["ordered_by"] = ChosenPerson(prescribers_of(by.centre), label="Ordered by")
             self.fields["is_read_back"] = forms.BooleanField(label="Read back by name to the prescriber", required=False)
-        self.fields["password"] = PasswordField()
+        self.fields["password"] = password_field()
 
     def ordered(self) -> dict[str, Any]:
         """Who ordered it, and whether it was read back, for the action."""
@@ -66,16 +55,10 @@ class OrderedForm(forms.Form):
         return {"ordered_by": data.get("ordered_by") or self.by, "is_read_back": data.get("is_read_back", False)}
 
 
-def prescribers_of(centre: Centre) -> Any:
-    """The prescribers who work in a centre now."""
-    rows = Membership.objects.filter(centre=centre, role=Role.PRESCRIBER, ended_at=None)
-    return rows.select_related("user").order_by("user__last_name", "user__first_name")
-
-
 class HoldForm(OrderedForm):
     """Why nothing is given for now, and when somebody looks again."""
 
-    reason_code = forms.ChoiceField(label="Reason", choices=[("", "Choose…"), *HoldReason.choices])
+    reason_code = forms.ChoiceField(label="Reason", choices=[*NOT_CHOSEN, *HoldReason.choices])
     reason = LineField(label="In words", max_length=300, required=False, what="reason", help_text="Needed for another reason")
     review_on = DayField(label="Look at it again on", help_text="The worklist shows it from that day on, such as 24-Nov-2026")
 
@@ -91,7 +74,7 @@ class KeepForm(forms.Form):
 
     reason = LineField(label="Why the doses stay", max_length=300, what="reason", help_text="At least 10 characters")
     weight = forms.IntegerField(widget=forms.HiddenInput)
-    password = PasswordField()
+    password = password_field()
 
 
 class HandOverForm(forms.Form):

@@ -18,8 +18,9 @@ from patients.access import patient_for
 from patients.models import Patient
 from patients.refusal import Refusal
 from patients.roles import may, require
+from patients.signing import signed_by
 from regimens.access import dose_for
-from regimens.actions import departures, findings, infusions, planning, releases
+from regimens.actions import departures, findings, infusions, missed, planning, releases
 from regimens.actions.around import read_around
 from regimens.actions.charting import Chart, read_dose
 from regimens.actions.infusions import AlreadyRecorded
@@ -27,22 +28,26 @@ from regimens.actions.parts import VialFacts
 from regimens.domain.infusion import InfusionPlan
 from regimens.domain.reasons import Refused
 from regimens.forms.infusion import GivenForm, ReactionRows, StartForm, VialRows, VitalsRows
-from regimens.models import Administration, Moment, PlannedDose
+from regimens.forms.missed import OmitForm
+from regimens.models import Administration, Decision, MissedDoseDecision, Moment, PlannedDose
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
-from regimens.views.infusion_record import add_refusal, infusion
+from regimens.views.frame import add_refusal, attempt, patient_frame
+from regimens.views.infusion_record import infusion
 from regimens.views.infusion_rows import plan_rows
 from regimens.views.release import release_text
 from regimens.views.release_rows import result_lines
 from regimens.views.rows import basis_text
 
 WAYS = ("start", "given")
+OMIT = "omit"
 
 
 def log(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
-    """Start a planned dose now, or record that it was given. ``?way=given`` opens the second."""
+    """Start a planned dose now, or record that it was given (``?way=given``). A prescriber omits an earlier, missed one here."""
     dose = dose_for(request.membership, dose_id)
-    require(request.membership, "log_infusion")
+    way = request.POST.get("way", "") if request.method == "POST" else request.GET.get("way", "")
+    decides = way == OMIT if request.method == "POST" else may(request.membership, "decide_missed")
+    require(request.membership, "decide_missed" if decides else "log_infusion")
     now = timezone.now()
     chart = read_dose(dose)
     assert chart.dose is not None  # read_dose always finds it
@@ -53,8 +58,7 @@ def log(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
         return redirect("infusion-log", dose_id=chart.dose.pk)
     page = _Page(request, chart, chart.dose, now)
     if request.method == "POST":
-        return page.start() if request.POST.get("way") == "start" else page.given()
-    way = request.GET.get("way")
+        return page.omit() if way == OMIT else page.start() if way == "start" else page.given()
     return page.answer(way if way in WAYS and (way != "start" or page.may_start) else page.default_way)
 
 
@@ -66,7 +70,11 @@ class _Page:
         self.around = read_around(chart, dose)
         self.table = departures.rate_table_for(chart, dose, now)
         self.plan: InfusionPlan = planning.infusion_plan_of(dose, self.table.code)
+        self.may_log = may(request.membership, "log_infusion")
         self.may_start = may(request.membership, "start_infusion")
+        self.undecided = [
+            row for row in chart.doses if not row.settled_as and row.number < dose.number and row.closes_at <= now
+        ]
         self.stop = self._stop()
 
     def _stop(self) -> Refusal | Refused | None:
@@ -89,7 +97,9 @@ class _Page:
 
     @property
     def default_way(self) -> str:
-        """Start where that is possible, else record."""
+        """Start where that is possible, else record; a prescriber reads."""
+        if not self.may_log:
+            return ""
         return "start" if self.may_start and self.stop is None else "given"
 
     def _pre_dose(self, zone: str) -> list[dict[str, str]]:
@@ -173,6 +183,32 @@ class _Page:
         done = f"Recorded: dose {self.dose.number}, {display.format_unit(self.dose.dose_mg, 'mg')}."
         return carry_out(self.request, forms_["form"], act, done, lambda **shown: self.answer("given", given=forms_, **shown))
 
+    def _omit_form(self, row: PlannedDose, data: Any = None) -> OmitForm | None:
+        """The order to omit a missed dose, for who may sign it."""
+        if not may(self.request.membership, "decide_missed"):
+            return None
+        reasons = self.dose.course.monograph.to_domain().reasons
+        return OmitForm(data, reasons=reasons, prefix=row.pk.hex, auto_id="id_omit_%s")
+
+    def omit(self) -> HttpResponse:
+        """Omit a dose that was missed before this one, by one signed order."""
+        row = next((row for row in self.undecided if row.pk.hex == self.request.POST.get("missed")), None)
+        if row is None:
+            messages.info(self.request, "Nothing waits for a decision before this dose.")
+            return redirect("infusion-log", dose_id=self.dose.pk)
+        form = self._omit_form(row, self.request.POST)
+        assert form is not None  # the role was required
+
+        def act() -> MissedDoseDecision | None:
+            data = form.cleaned_data
+            signed_by(self.request, data.pop("password"))
+            return missed.decide(dose=row, decision=Decision.OMIT, by=self.request.membership, at=self.now, **data)
+
+        if attempt(form, act) is None:
+            return self.answer(self.default_way, omit=form, status=422)
+        messages.success(self.request, f"Signed: dose {row.number} is omitted.")
+        return redirect("infusion-log", dose_id=self.dose.pk)
+
     def answer(
         self,
         way: str,
@@ -180,6 +216,7 @@ class _Page:
         start: StartForm | None = None,
         given: dict[str, Any] | None = None,
         refusal: Any = None,
+        omit: OmitForm | None = None,
         first: uuid.UUID | None = None,
         status: int = 200,
     ) -> HttpResponse:
@@ -194,7 +231,7 @@ class _Page:
             "volume_text": display.format_unit(dose.draw_ml, "mL"),
             "basis": basis_text(dose),
             "undecided": [
-                row for row in self.chart.doses if not row.settled_as and row.number < dose.number and row.closes_at <= self.now
+                (row, omit if omit and omit.prefix == row.pk.hex else self._omit_form(row)) for row in self.undecided
             ],
             "plan": self.plan,
             "plan_rows": plan_rows(self.plan),
@@ -210,7 +247,7 @@ class _Page:
             "tabs": [
                 {"label": label, "url": f"{url}?way={code}", "current": code == way}
                 for code, label in ways
-                if code == "given" or self.may_start
+                if self.may_start or (code == "given" and self.may_log)
             ],
             "start": start or (self._start_form() if way == "start" else None),
             "given": given or (given_forms(self.request, self.chart.patient, value, self.now) if way == "given" else None),

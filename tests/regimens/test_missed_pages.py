@@ -285,6 +285,46 @@ def test_the_start_page_of_a_later_dose_shows_the_one_nobody_decided_about():
     assert "nobody has decided" not in plain(client.get(reverse("infusion-log", args=[dose(course, 2).pk])))
 
 
+def test_a_prescriber_omits_a_missed_dose_on_the_start_page_of_the_next_one():
+    ward = make_ward()
+    transplanted = timezone.now() - timedelta(days=27)
+    course = make_course(ward, at=transplanted)
+    give(ward, dose(course), at=transplanted + timedelta(hours=20))
+    missed_dose, following = dose(course, 2), dose(course, 3)
+    url = reverse("infusion-log", args=[following.pk])
+    client = signed_in(ward.prescriber)
+    page = client.get(url).content.decode()
+    assert "Sign: omit dose 2" in page
+    assert "Start now" not in page and "Record as given" not in page, "a prescriber orders here and records nothing"
+    named = {"reason_code": "declined", "reached_by": "telephone", "password": PASSWORD, "reason": ""}
+    data = {"way": "omit", "missed": missed_dose.pk.hex} | {
+        f"{missed_dose.pk.hex}-{name}": value for name, value in named.items()
+    }
+    assert signed_in(ward.nurse).post(url, data).status_code == 403
+    assert client.post(url, data | {f"{missed_dose.pk.hex}-password": "wrong-password-wrong"}).status_code == 422
+    assert client.post(url, data | {f"{missed_dose.pk.hex}-reason_code": ""}).status_code == 422
+    assert dose(course, 2).settled_as == ""
+    assert client.post(url, data).status_code == 302
+    assert dose(course, 2).settled_as == "omitted"
+    decision = MissedDoseDecision.objects.get(dose=missed_dose)
+    assert (decision.decision, decision.decided_by, decision.reached_by) == ("omit", ward.prescriber, "By telephone")
+    assert "nobody has decided" not in plain(signed_in(ward.nurse).get(url))
+    assert client.post(url, data).status_code == 302, "a second press omits nothing else"
+    assert client.post(url, {"way": "start"}).status_code == 403
+
+
+def test_the_picture_keeps_the_part_that_was_given_once_the_rest_is_planned():
+    ward, planned = stopped_second()
+    client, chart = signed_in(ward.prescriber), reverse("chart", args=[planned.course.patient_id])
+    part = "Partial, 50 mL"
+    assert part in plain(client.get(chart))
+    now = timezone.now()
+    tomorrow = now.astimezone(ZoneInfo(NEW_YORK)).date() + timedelta(days=1)
+    facts = {"reason_code": "unwell", "reached_by": "telephone", "by": ward.prescriber, "at": now}
+    missed.decide(dose=planned, decision="give_remainder", give_on=tomorrow, **facts)
+    assert part in plain(client.get(chart))
+
+
 def test_a_remainder_is_checked_and_printed_as_what_was_left():
     ward, planned = stopped_second()
     now = timezone.now()
