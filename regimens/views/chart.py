@@ -21,17 +21,7 @@ from regimens.views.frame import patient_frame
 from regimens.views.notes import note_lines
 
 WEIGHTS_SHOWN = 8
-MAY = (
-    "build",
-    "edit_patient",
-    "hand_over",
-    "order",
-    "record_finding",
-    "record_precaution",
-    "record_transplant",
-    "record_weight",
-    "write_note",
-)
+MAY = ("edit_patient", "hand_over", "record_finding", "record_transplant", "record_weight")
 
 
 def chart(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:

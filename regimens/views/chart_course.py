@@ -17,11 +17,12 @@ from regimens.actions import weighing
 from regimens.actions.courses import is_anchor_outdated
 from regimens.actions.previous import last_start, signature_under
 from regimens.domain.clock import day_start, local_day
-from regimens.models import Authorization, Consent, Course, Hold, Note, OutsideDose, PlannedDose
+from regimens.models import Consent, Course, Hold, Note, OutsideDose, PlannedDose
 from regimens.templatetags import display
 from regimens.views import ordered, timeline
 from regimens.views.chart_dose import DoseLine, DoseRecord, dose_line
 from regimens.views.chart_facts import ChartFacts
+from regimens.views.rows import consent_text, payer_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ def course_view(facts: ChartFacts, course: Course, by: Membership, now: datetime
     order = facts.order_of(course)
     return {
         "course": course,
+        "name": f"{course.protocol.title}, built {display.format_instant(course.built_at, zone)}",
         "lines": lines,
         "picture": _picture(facts, course, lines, now, zone) if doses else None,
         "is_open": is_open,
@@ -54,9 +56,8 @@ def course_view(facts: ChartFacts, course: Course, by: Membership, now: datetime
         "notices": list(_notices(facts, course, left, open_hold, by, now, older)) if is_open else [],
         "acts": list(_acts(course, open_hold, by)) if is_open else [],
         "ordered": ordered.beside(order, course, doses, zone=zone, now=now) if order else None,
-        "consent": consent_text(facts.consents.get(course.pk), course.patient.centre.consent_required),
+        "consent": _consent(facts.consents.get(course.pk), course.patient.centre.consent_required),
         "payer": payer_text(facts.authorizations.get(course.pk)),
-        "may_papers": may(by, "authorize") or may(by, "record_consent"),
         "kept": facts.kept[course.pk],
     }
 
@@ -155,7 +156,7 @@ def _weight_notice(facts: ChartFacts, course: Course, left: Sequence[PlannedDose
         yield Notice(
             "soft",
             "⚠",
-            f"The latest weight, {_weight_text(latest, zone)}, differs by {display.format_unit(percent.value, percent.unit)} or more from "
+            f"The latest weight, {_weight_text(latest, zone)}, differs by {display.format_limit(percent)} or more from "
             f"the {display.format_unit(asks[0].weight_kg, 'kg')} these doses were computed from. None starts until somebody has decided.",
             (*_replan(course, by, "Recalculate"), *keep),
         )
@@ -200,24 +201,10 @@ def _acts(course: Course, open_hold: Hold | None, by: Membership) -> Iterator[tu
         yield "Stop this course", reverse("course-stop", args=[course.pk])
 
 
-# Papers ----------------------------------------------------------------------------------------------------------------------
-
-
-def consent_text(consent: Consent | None, is_required: bool) -> str:
-    """ "The patient, 21-Nov-2026, form CMV-3, obtained by Clara Oduya", or that there is none."""
+def _consent(consent: Consent | None, is_required: bool) -> str:
     if consent is None:
         return "Not recorded" + (", required here" if is_required else "")
-    by = consent.obtained_by.user.printed_name
-    return f"{consent.given_by}, {display.format_day(consent.obtained_on)}, form {consent.form_version}, obtained by {by}"
-
-
-def payer_text(row: Authorization | None) -> str:
-    """ "Approved until 31-Jan-2027; vials reserved for 04-Dec-2026"."""
-    if row is None:
-        return "Not recorded"
-    payer = row.get_state_display() + (f" until {display.format_day(row.approved_until)}" if row.approved_until else "")
-    vials = row.get_vials_display().lower() + (f" for {display.format_day(row.vials_for_on)}" if row.vials_for_on else "")
-    return f"{payer}; vials {vials}"
+    return f"{consent_text(consent)}, obtained by {consent.obtained_by.user.printed_name}"
 
 
 # The picture -----------------------------------------------------------------------------------------------------------------
@@ -239,7 +226,7 @@ def _picture(facts: ChartFacts, course: Course, lines: Sequence[DoseLine], now: 
     story = timeline.Story(
         planned=planned,
         given=_given(facts, course, lines, zone),
-        events=_events(facts, lines),
+        events=_events(facts, course),
         weights=weights,
         holds=holds,
         anchor_at=course.anchor_at,
@@ -267,9 +254,10 @@ def _given(facts: ChartFacts, course: Course, lines: Sequence[DoseLine], zone: s
     shown = {line.dose.pk: line.shown for line in lines}
     found = []
     for row in facts.records:
-        if row.error_at is not None or (row.dose_id is not None and row.dose_id not in shown):
+        if row.error_at is not None or (row.dose is not None and row.dose.course_id != course.pk):
             continue
-        key = shown[row.dose_id] if row.dose_id else "given" if row.ended_at else "in_progress"
+        # A part whose rest is planned as a row of its own has no line any more: it is still what was given.
+        key = shown.get(row.dose_id, "partial") if row.dose_id else "given" if row.ended_at else "in_progress"
         look = display.STATUS[key if key in ("partial", "in_progress") else "given"]
         word = look.word if row.dose_id else f"{look.word}, unplanned"
         volume = f"{display.format_unit(row.volume_ml, 'mL')}" if row.volume_ml is not None else ""
@@ -284,9 +272,9 @@ def _given(facts: ChartFacts, course: Course, lines: Sequence[DoseLine], zone: s
     return found
 
 
-def _events(facts: ChartFacts, lines: Sequence[DoseLine]) -> list[timeline.Happened]:
+def _events(facts: ChartFacts, course: Course) -> list[timeline.Happened]:
     """Reactions to the course's infusions and to unplanned ones, and antibody removals."""
-    own = {row.pk for line in lines for row in line.record.records} | {row.pk for row in facts.records if row.dose_id is None}
+    own = {row.pk for row in facts.records if row.dose is None or row.dose.course_id == course.pk}
     reactions = [
         timeline.Happened(
             reaction.onset_at,

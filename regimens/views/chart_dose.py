@@ -13,8 +13,8 @@ from patients.models import Membership
 from patients.roles import may
 from regimens.actions.previous import Previous, interval_of
 from regimens.domain.checks import release_lasts_until
-from regimens.domain.clock import local_day
 from regimens.domain.status import NEEDS_DECISION, STARTABLE, Status
+from regimens.forms.outside import given_text
 from regimens.models import (
     Administration,
     Hold,
@@ -75,8 +75,6 @@ class DoseLine:
     window: str
     notes: tuple[str, ...]
     acts: tuple[Act, ...]
-    needs_decision: bool
-    startable: bool
     record: DoseRecord
 
     @property
@@ -108,8 +106,6 @@ def dose_line(record: DoseRecord, by: Membership, now: datetime) -> DoseLine:
         window=window_text(dose, zone),
         notes=tuple(_notes(record, zone, now)),
         acts=tuple(acts),
-        needs_decision=_needs_decision(record, status),
-        startable=status in STARTABLE and bool(dose.verified_at) and may(by, "log_infusion"),
         record=record,
     )
 
@@ -128,7 +124,7 @@ def _shown(record: DoseRecord, status: Status) -> str:
 def _word(dose: PlannedDose, shown: str, now: datetime) -> str:
     """What is left of a window in hours, or that it is over: "9 h 14 min left", "Outside 72 h"."""
     if shown == "within_72_h":
-        return f"{display.format_minutes(int((dose.closes_at - now).total_seconds() // 60))} left"
+        return f"{display.format_elapsed(now, dose.closes_at)} left"
     if shown == "outside_72_h":
         return f"Outside {display.format_unit(int((dose.closes_at - dose.opens_at).total_seconds() // 3600), 'h')}"
     return display.STATUS[shown].word
@@ -208,13 +204,7 @@ def _notes(record: DoseRecord, zone: str, now: datetime) -> list[str]:
 def _given(record: DoseRecord, zone: str) -> list[str]:
     dose, live, elsewhere = record.dose, record.live, record.elsewhere
     if elsewhere is not None:
-        when = (
-            display.format_instant(elsewhere.given_at, zone)
-            if elsewhere.is_time_known
-            else display.format_day(local_day(elsewhere.given_at, zone))
-        )
-        amount = f", {display.format_unit(elsewhere.given_mg, 'mg')}" if elsewhere.given_mg is not None else ""
-        return [f"Given elsewhere {when}{amount}, said by {elsewhere.said_by}"]
+        return [f"Given elsewhere {given_text(elsewhere, zone)}, said by {elsewhere.said_by}"]
     if live is None:
         return []
     started = display.format_instant(live.started_at, zone)

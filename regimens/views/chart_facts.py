@@ -112,7 +112,10 @@ def read_chart(patient: Patient) -> ChartFacts:
             "protocols": Protocol.objects.filter(Exists(own_doses.filter(protocol_dose__protocol=OuterRef("pk")))),
             "protocol_doses": ProtocolDose.objects.filter(Exists(own_doses.filter(protocol_dose=OuterRef("pk")))),
             "monographs": Monograph.objects.filter(Exists(own_doses.filter(protocol_dose__protocol__monograph=OuterRef("pk")))),
-            "doses": own_doses.exclude(settled_as="superseded").order_by("number"),
+            # A replaced dose comes along where an infusion hangs on it.
+            "doses": own_doses.filter(
+                ~Q(settled_as="superseded") | Exists(Administration.objects.filter(dose=OuterRef("pk")))
+            ).order_by("number"),
             "records": Administration.objects.filter(patient=patient).annotate(**OF_DOSE).order_by("-started_at"),
             "reactions": Reaction.objects.filter(administration__patient=patient, error_at=None),
             "weights": WeightMeasurement.objects.filter(patient=patient).order_by("-measured_at", "-pk"),
@@ -139,7 +142,7 @@ def read_chart(patient: Patient) -> ChartFacts:
     return ChartFacts(
         transplants=rows["transplants"],
         courses=rows["courses"],
-        doses=_by(rows["doses"], "course_id"),
+        doses=_by([dose for dose in rows["doses"] if dose.settled_as != "superseded"], "course_id"),
         records=rows["records"],
         reactions=_by(rows["reactions"], "administration_id"),
         # A weight that waits for a second, independent measurement is not shown: whoever measures next must not know it.

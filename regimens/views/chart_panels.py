@@ -102,6 +102,7 @@ def vaccines(facts: ChartFacts, monograph: Monograph | None, zone: str) -> dict[
         "last": display.format_day(last_on),
         "steps": found.working.to_json(),
         "version": monograph.version,
+        "is_unknown": any(row.given_mg is None for row in facts.outside),
     }
 
 
@@ -155,9 +156,7 @@ def outside_lines(facts: ChartFacts, zone: str) -> list[dict[str, str]]:
     """Immune globulin given elsewhere."""
     return [
         {
-            "when": display.format_instant(row.given_at, zone)
-            if row.is_time_known
-            else display.format_day(local_day(row.given_at, zone)),
+            "when": display.format_told(row.given_at, zone, is_time_known=row.is_time_known),
             "what": row.get_product_display(),
             "mg": display.format_unit(row.given_mg, "mg") if row.given_mg is not None else "Amount not known",
             "source": row.said_by,
@@ -220,7 +219,7 @@ def running_transplants(facts: ChartFacts, by: Membership, zone: str, now: datet
                 "order": f"{order.prescriber.user.printed_name}, {display.format_instant(order.ordered_at, zone)}"
                 if order
                 else "",
-                "order_age": display.format_minutes(int((now - order.ordered_at).total_seconds() // 60)) if order else "",
+                "order_age": display.format_elapsed(order.ordered_at, now) if order else "",
                 "order_unsigned": bool(order and not order.signed_at),
                 "may_order": may(by, "order") and graft.pk not in courses,
                 "may_build": may(by, "build") and graft.pk not in courses,

@@ -13,11 +13,10 @@ from zoneinfo import ZoneInfo
 
 from regimens.domain.clock import day_start
 from regimens.templatetags import display
+from regimens.views.labels import LEFT, NARROW_PX, RIGHT, anchored, edges, lanes_of, percent, wide
 
 DAY = timedelta(days=1)
-LEFT, RIGHT = 1050, 9950  # hundredths of a percent: the names of the rows stand left of the scale
-NARROW_PX = 690  # the narrowest width at which no two labels touch: a screen of 768 without its margins
-LETTER_PX = 7  # the widest a letter or digit of the labels is on average
+NEAR = timedelta(days=28)  # as long as immune globulin is asked about before a course
 LINE_PX = 15
 GAP_PX = 6
 STEPS_DAYS = (1, 2, 7, 14, 28, 56, 112, 224)
@@ -134,20 +133,15 @@ class Scale:
         return self.starts_at <= instant <= self.ends_at
 
 
-def percent(place: int) -> str:
-    """1234 is "12.34%"."""
-    return f"{place // 100}.{place % 100:02d}%"
-
-
 def draw(story: Story, *, now: datetime, zone: str) -> Timeline:
     """The picture of a course: in weeks from its transplant, or in days from its first dose where it counts from that."""
     scale = _scale(story, now)
-    picture = Timeline("The course as a picture", _description(story))
+    picture = Timeline("The course as a picture", _description(story, scale, now, zone))
     y = LINE_PX + 4  # the word "now" stands above everything
     y = _draw_planned(picture, scale, story.planned, y)
     axis_y = y
     y = _draw_axis(picture, scale, story, axis_y, zone)
-    y = _draw_rows(picture, scale, "Given", story.given, y)
+    y = _draw_rows(picture, scale, "Given", story.given, y, says_what_is_off=True)
     y = _draw_hours(picture, scale, story.planned, y, zone)
     y = _draw_holds(picture, scale, story.holds, y, now, axis_y)
     y = _draw_rows(picture, scale, "Events", story.events, y)
@@ -158,11 +152,15 @@ def draw(story: Story, *, now: datetime, zone: str) -> Timeline:
 
 
 def _scale(story: Story, now: datetime) -> Scale:
-    """From a little before the first thing to a little after the last; now is on it while the course lasts."""
-    begins = [dose.opens_at for dose in story.planned] + [thing.at for thing in story.given]
-    ends = [dose.closes_at for dose in story.planned] + [thing.at for thing in story.given]
+    """From a little before the first thing to a little after the last; now is on it while the course lasts. What was given long
+    before the plan or long after it would press the plan into a corner: it is left off, and said.
+    """
+    begins = [dose.opens_at for dose in story.planned]
+    ends = [dose.closes_at for dose in story.planned]
     if story.anchor_at is not None:
         begins.append(story.anchor_at)
+    near = [thing.at for thing in story.given if min(begins) - NEAR <= thing.at <= max(ends) + NEAR]
+    begins, ends = begins + near, ends + near
     starts_at, ends_at = min(begins), max(ends)
     margin = max((ends_at - starts_at) // 40, DAY // 2)
     if starts_at - 7 * margin < now < starts_at:
@@ -172,9 +170,41 @@ def _scale(story: Story, now: datetime) -> Scale:
     return Scale(starts_at - margin, ends_at + margin)
 
 
-def _description(story: Story) -> str:
-    said = [f"{dose.name}, {dose.amount}: {dose.word}" for dose in story.planned]
-    return f"{'; '.join(said)}. The table below says the same, with dates and times."
+def _description(story: Story, scale: Scale, now: datetime, zone: str) -> str:
+    """All that is drawn, row by row, in words."""
+
+    def day(at: datetime) -> str:
+        return display.format_day(at.astimezone(ZoneInfo(zone)).date())
+
+    def told(things: Iterable[Happened]) -> list[str]:
+        return [f"{', '.join(thing.lines)}{'' if day(thing.at) in thing.lines else ', ' + day(thing.at)}" for thing in things]
+
+    rows = {
+        "Planned": [
+            f"{dose.name}, {dose.amount}: {dose.word}"
+            + (f", booked {display.format_instant(dose.booked_for, zone)}" if dose.booked_for else "")
+            for dose in story.planned
+        ],
+        "Given": told(thing for thing in story.given if scale.holds(thing.at)) + _off(story.given, scale),
+        "In hours": [
+            f"{dose.name} until {display.format_instant(dose.closes_at, zone)}" for dose in story.planned if dose.in_hours
+        ],
+        "On hold": [
+            f"{hold.text}, from {day(hold.since)}{f' to {day(hold.until)}' if hold.until else ''}" for hold in story.holds
+        ],
+        "Events": told(thing for thing in story.events if scale.holds(thing.at)),
+        "Weight": told(thing for thing in story.weights if scale.holds(thing.at)),
+        "Now": [display.format_instant(now, zone)] if scale.holds(now) else [],
+    }
+    said = " ".join(f"{name}: {'; '.join(lines)}." for name, lines in rows.items() if lines)
+    return f"{said} The table below says the same of the doses, with dates and times."
+
+
+def _off(things: Iterable[Happened], scale: Scale) -> list[str]:
+    """How many things lie outside the picture: "2 earlier", "1 later"."""
+    earlier = sum(thing.at < scale.starts_at for thing in things)
+    later = sum(thing.at > scale.ends_at for thing in things)
+    return ([f"{earlier} earlier"] if earlier else []) + ([f"{later} later"] if later else [])
 
 
 def _row_name(picture: Timeline, name: str, y: int) -> None:
@@ -189,7 +219,7 @@ def _draw_planned(picture: Timeline, scale: Scale, planned: Sequence[Planned], y
     for dose in planned:
         look = display.STATUS[dose.status]
         blocks.append((scale.at(dose.target_at), (dose.name, dose.amount, f"{look.mark} {dose.word}")))
-    lanes = _lanes(blocks)
+    lanes = lanes_of(blocks)
     deepest = max(lanes, default=0)
     line_y = y + (deepest + 1) * 3 * LINE_PX + deepest * GAP_PX + 6
     _row_name(picture, "Planned", y + LINE_PX)
@@ -197,7 +227,7 @@ def _draw_planned(picture: Timeline, scale: Scale, planned: Sequence[Planned], y
         look = display.STATUS[dose.status]
         # Lane 0 lies nearest to the line.
         top = y + (deepest - lane) * (3 * LINE_PX + GAP_PX)
-        x, anchor = _anchored(place, lines)
+        x, anchor = anchored(place, lines)
         picture.words.append(Words(x, top + LINE_PX - 3, anchor, dose.name, kind="strong"))
         picture.words.append(Words(x, top + 2 * LINE_PX - 3, anchor, dose.amount))
         picture.words.append(Words(x, top + 3 * LINE_PX - 3, anchor, dose.word, look.mark, look.tone))
@@ -230,11 +260,11 @@ def _draw_axis(picture: Timeline, scale: Scale, story: Story, y: int, zone: str)
             break
         place = max(scale.at(at), LEFT)
         counted = str(number + first if in_days else number // 7)
-        begins, until, anchor = _edges(place, (display.format_day(on),))
+        begins, until, anchor = edges(place, (display.format_day(on),))
         number += step
         if begins < written_to:
             continue
-        written_to = until + _width(" ")
+        written_to = until + wide(" ")
         picture.strokes.append(Stroke(percent(place), y, percent(place), y + 4, "axis"))
         picture.words.append(Words(percent(place), y + LINE_PX, anchor, counted, kind="soft"))
         picture.words.append(Words(percent(place), y + 2 * LINE_PX - 2, anchor, display.format_day(on), kind="soft"))
@@ -244,25 +274,41 @@ def _draw_axis(picture: Timeline, scale: Scale, story: Story, y: int, zone: str)
 # What happened, below it -----------------------------------------------------------------------------------------------------
 
 
-def _draw_rows(picture: Timeline, scale: Scale, name: str, things: Iterable[Happened], y: int, *, drops: bool = False) -> int:
-    """Each thing under its instant, in as many lanes as the labels need. ``drops``: what does not fit beside a newer one is left out."""
+def _draw_rows(
+    picture: Timeline,
+    scale: Scale,
+    name: str,
+    things: Sequence[Happened],
+    y: int,
+    *,
+    drops: bool = False,
+    says_what_is_off: bool = False,
+) -> int:
+    """Each thing under its instant, in as many lanes as the labels need. ``drops``: what does not fit beside a newer one is left
+    out. ``says_what_is_off``: how many lie outside the picture stands beneath the row's name.
+    """
     shown = sorted((thing for thing in things if scale.holds(thing.at)), key=lambda thing: thing.at)
+    off = _off(things, scale) if says_what_is_off else []
+    for number, text in enumerate(off, start=2):
+        picture.words.append(Words("0%", y + number * LINE_PX, "start", text, kind="soft"))
     if not shown:
-        return y
+        if off:
+            _row_name(picture, name, y + LINE_PX)
+        return y + (len(off) + 1) * LINE_PX + GAP_PX if off else y
     if drops:
         shown = _fitting(shown, scale)
     blocks = [(scale.at(thing.at), (f"{thing.mark} {thing.lines[0]}".strip(), *thing.lines[1:])) for thing in shown]
-    lanes = _lanes(blocks)
+    lanes = lanes_of(blocks)
     deep = max(len(thing.lines) for thing in shown) * LINE_PX
     _row_name(picture, name, y + LINE_PX)
     for thing, (place, lines), lane in zip(shown, blocks, lanes, strict=True):
         top = y + lane * (deep + GAP_PX)
-        x, anchor = _anchored(place, lines)
+        x, anchor = anchored(place, lines)
         picture.strokes.append(Stroke(percent(place), y - GAP_PX + 1, percent(place), top + 2, "lead"))
         picture.words.append(Words(x, top + LINE_PX, anchor, thing.lines[0], thing.mark, thing.tone))
         for number, line in enumerate(thing.lines[1:], start=2):
             picture.words.append(Words(x, top + number * LINE_PX, anchor, line, kind="soft"))
-    return y + (max(lanes) + 1) * (deep + GAP_PX) + GAP_PX
+    return y + max((max(lanes) + 1) * (deep + GAP_PX), (len(off) + 1) * LINE_PX) + GAP_PX
 
 
 def _fitting(things: Sequence[Happened], scale: Scale) -> list[Happened]:
@@ -270,7 +316,7 @@ def _fitting(things: Sequence[Happened], scale: Scale) -> list[Happened]:
     kept: list[Happened] = []
     for thing in reversed(things):
         blocks = [(scale.at(other.at), other.lines) for other in sorted([*kept, thing], key=lambda other: other.at)]
-        if max(_lanes(blocks)) == 0:
+        if max(lanes_of(blocks)) == 0:
             kept.append(thing)
     return sorted(kept, key=lambda thing: thing.at)
 
@@ -307,7 +353,7 @@ def _draw_holds(picture: Timeline, scale: Scale, holds: Sequence[Span], y: int, 
 
 def _beside(picture: Timeline, left: int, right: int, y: int, text: str) -> None:
     """Words behind a bar, before it, or upon it: where there is room."""
-    room = _width(text) + 80
+    room = wide(text) + 80
     if right + room <= 10000:
         x, anchor = right + 80, "start"
     elif left - room >= LEFT:
@@ -324,44 +370,6 @@ def _draw_now(picture: Timeline, scale: Scale, now: datetime, zone: str) -> None
         picture.bars.insert(0, Bar(percent(LEFT), LINE_PX + 2, percent(place - LEFT), picture.height - LINE_PX - 2, "past"))
     if scale.holds(now):
         text = f"now {display.format_instant(now, zone)}"
-        x, anchor = _anchored(place, (text,))
+        x, anchor = anchored(place, (text,))
         picture.strokes.append(Stroke(percent(place), LINE_PX + 2, percent(place), picture.height, "now"))
         picture.words.append(Words(x, LINE_PX - 3, anchor, text, kind="strong"))
-
-
-# Labels that do not touch ----------------------------------------------------------------------------------------------------
-
-
-def _width(text: str) -> int:
-    """A label's width on the narrowest screen, in hundredths of a percent of it."""
-    return len(text) * LETTER_PX * 10000 // NARROW_PX
-
-
-def _edges(place: int, lines: Sequence[str]) -> tuple[int, int, str]:
-    """Where a block of lines begins and ends, and its anchor: centered, unless it would leave the scale."""
-    width = max(_width(line) for line in lines)
-    if place - width // 2 < LEFT:
-        return place, place + width, "start"
-    if place + width // 2 > 10000:
-        return place - width, place, "end"
-    return place - width // 2, place + width // 2, "middle"
-
-
-def _anchored(place: int, lines: Sequence[str]) -> tuple[str, str]:
-    return percent(place), _edges(place, lines)[2]
-
-
-def _lanes(blocks: Sequence[tuple[int, Sequence[str]]]) -> list[int]:
-    """For each block the first lane in which it touches none of those before it."""
-    ends: list[int] = []
-    lanes = []
-    gap = _width(" ")
-    for place, lines in blocks:
-        begins, until, _ = _edges(place, lines)
-        lane = next((number for number, end in enumerate(ends) if end + gap <= begins), len(ends))
-        if lane == len(ends):
-            ends.append(until)
-        else:
-            ends[lane] = until
-        lanes.append(lane)
-    return lanes

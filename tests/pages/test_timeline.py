@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 
 from regimens.domain.status import Status
 from regimens.templatetags import display
-from regimens.views import timeline
+from regimens.views import labels, timeline
 from regimens.views.timeline import Happened, Planned, Span, Story, Timeline, Words, draw
 
 ZONE = "America/New_York"
@@ -47,7 +47,7 @@ def boxes(picture: Timeline, width_px: int) -> list[tuple[Decimal, Decimal, int,
     found = []
     for words in picture.words:
         text = f"{words.mark} {words.text}".strip()
-        wide = Decimal(len(text) * timeline.LETTER_PX)
+        wide = Decimal(len(text) * labels.LETTER_PX)
         at = place(words.x) * width_px / 100
         left = {"start": at, "middle": at - wide / 2, "end": at - wide}[words.anchor]
         found.append((left, left + wide, words.y, text))
@@ -65,7 +65,7 @@ def touching(picture: Timeline, width_px: int) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("width_px", [timeline.NARROW_PX, 1300])
+@pytest.mark.parametrize("width_px", [labels.NARROW_PX, 1300])
 @pytest.mark.parametrize("status", ["upcoming", "given", "passed_on_hold", "disputed"])
 @pytest.mark.parametrize("days", [KIDNEY, PNEUMONITIS, (0,)])
 def test_no_two_labels_touch_at_768_nor_at_1366_pixels(days: tuple[int, ...], status: str, width_px: int) -> None:
@@ -94,11 +94,12 @@ def test_a_place_is_as_far_along_as_its_instant() -> None:
 
 
 def test_places_are_computed_without_floats() -> None:
-    assert timeline.percent(1234) == "12.34%"
-    assert timeline.percent(5) == "0.05%"
-    code = ast.parse(Path(timeline.__file__ or "").read_text(encoding="utf-8"))
-    assert not [node for node in ast.walk(code) if isinstance(node, ast.Div)]
-    assert not [node for node in ast.walk(code) if isinstance(node, ast.Constant) and isinstance(node.value, float)]
+    assert labels.percent(1234) == "12.34%"
+    assert labels.percent(5) == "0.05%"
+    for module in (timeline, labels):
+        code = ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))
+        assert not [node for node in ast.walk(code) if isinstance(node, ast.Div)]
+        assert not [node for node in ast.walk(code) if isinstance(node, ast.Constant) and isinstance(node.value, float)]
 
 
 def words_of(picture: Timeline) -> dict[str, Words]:
@@ -185,3 +186,33 @@ def test_the_drawing_is_an_image_with_a_name_and_what_it_shows_in_words() -> Non
     assert "Dose 1, 10,500 mg: Given" in html and "The table below says the same" in html
     assert "style=" not in html and "viewBox" not in html
     assert html.count("<text") == len(picture.words)
+
+
+def test_what_was_given_long_before_is_counted_and_does_not_press_the_plan_into_a_corner() -> None:
+    long_ago = Happened(START - 700 * DAY, ("Elsewhere", "7,000 mg"))
+    near = Happened(START - 20 * DAY, ("Elsewhere", "5,000 mg"))
+    alone = draw(Story(planned(), anchor_at=START), now=START, zone=ZONE)
+    beside = draw(Story(planned(), given=[long_ago], anchor_at=START), now=START, zone=ZONE)
+    assert [bar.x for bar in beside.bars] == [bar.x for bar in alone.bars]
+    said = [words.text for words in beside.words]
+    assert said.count("1 earlier") == 1 and "7,000 mg" not in said
+    assert "Given: 1 earlier." in beside.description
+    both = draw(Story(planned(), given=[long_ago, near], anchor_at=START), now=START, zone=ZONE)
+    assert "5,000 mg" in [words.text for words in both.words]
+    assert "Given: Elsewhere, 5,000 mg, 31-Oct-2026; 1 earlier." in both.description
+    assert not touching(both, labels.NARROW_PX)
+
+
+def test_the_description_tells_every_row_of_the_picture() -> None:
+    story = Story(
+        planned(),
+        given=[Happened(START + DAY, ("Given", "210 mL"))],
+        events=[Happened(START + DAY, ("Headache",))],
+        weights=[Happened(START, ("70 kg",))],
+        holds=[Span(START + 20 * DAY, None, "Sepsis, not resumed")],
+        anchor_at=START,
+    )
+    said = draw(story, now=START + 30 * DAY, zone=ZONE).description
+    for row in ("Given: Given, 210 mL, 21-Nov-2026.", "In hours: Dose 1 until", "On hold: Sepsis, not resumed, from 10-Dec-2026.",
+                "Events: Headache, 21-Nov-2026.", "Weight: 70 kg, 20-Nov-2026.", "Now: 20-Dec-2026"):  # fmt: skip
+        assert row in said, row

@@ -164,9 +164,11 @@ def test_a_due_dose_leads_a_pharmacist_to_its_release_until_it_is_released(clien
         weight=dose.weight,
         creatinine_missing_reason="Not sampled",
         released_by=team.verifier,
-        released_at=timezone.now(),
+        released_at=timezone.now() - timedelta(hours=47),
     )
     assert address not in page_of(client, team)
+    Release.objects.update(released_at=timezone.now() - timedelta(hours=49))
+    assert address in page_of(client, team), "a release that has run out is asked for again"
 
 
 def test_a_booked_dose_says_when_and_is_overdue_from_then(client: Client, team: Team) -> None:
