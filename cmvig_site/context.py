@@ -17,6 +17,7 @@ WARN_BEFORE_S = 2 * 60
 # Label, URL name, action that the role must include.
 PLACES = (
     ("Worklist", "worklist", "read_charts"),
+    ("Orders", "orders", "read_charts"),
     ("Verify", "verify-queue", "read_charts"),
     ("Infusing", "infusing", "read_charts"),
     ("Missed", "missed", "read_charts"),

@@ -184,9 +184,12 @@ def agrees(first_kg: Decimal, second_kg: Decimal, *, limits: WeightLimits = SHIP
     return abs(first_kg - second_kg) <= max(limits.agreement_percent * first_kg / 100, limits.agreement_kg)
 
 
+EARLY_DOSES = 5
+
+
 def is_early_dose(number: int) -> bool:
-    """Doses 1 to 5 are given while the body's water still shifts: their weights age sooner."""
-    return number <= 5
+    """The first doses are given while the body's water still shifts: their weights age sooner."""
+    return number <= EARLY_DOSES
 
 
 def stale_from(measured_at: datetime, *, is_early_dose: bool, limits: WeightLimits = SHIPPED) -> datetime:

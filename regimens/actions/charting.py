@@ -119,6 +119,11 @@ def _chart_of(dose: PlannedDose, courses: QuerySet[Course], doses: QuerySet[Plan
     return Chart(course.patient, course, live, rows, _records(course.patient))
 
 
+def read_patient(patient: Patient) -> Chart:
+    """The records of a patient, of whatever course, for reading."""
+    return Chart(patient, records=_records(patient))
+
+
 def lock_patient(patient: Patient) -> Chart:
     """The chart of a patient, locked, for what belongs to no planned dose."""
     locked = Patient.objects.select_for_update(of=("self",), no_key=True).select_related("centre").get(pk=patient.pk)

@@ -60,7 +60,7 @@ def read_case(chart: Chart, at: datetime) -> CaseFile:
     live = [row for row in chart.doses if row.settled_as != "superseded"]
     codes = codes_of(live)
     by_row = {row.pk: row for row in chart.doses}
-    given = given_here(chart, dose, codes)
+    given = given_here(chart, per_ml=per_ml, weight_kg=dose.weight_kg, codes=codes)
     for other in outside:
         row = by_row.get(other.dose_id) if other.dose_id else None
         code = codes.get(row.number, "") if row else ""
@@ -88,20 +88,19 @@ def read_case(chart: Chart, at: datetime) -> CaseFile:
     return CaseFile(case, status, holds, tuple(other for other in outside if other.given_mg is None))
 
 
-def given_here(chart: Chart, dose: PlannedDose, codes: Mapping[int, str] | None = None) -> list[GivenDose]:
+def given_here(chart: Chart, *, per_ml: Decimal, weight_kg: Decimal, codes: Mapping[int, str] | None = None) -> list[GivenDose]:
     """Every infusion that counts as given, with its mg and the weight it was given at; a running one counts as ordered.
 
-    ``codes`` are the doses' codes by number. One that belongs to no planned dose is reckoned at the weight of ``dose``, whose
-    course's product was given.
+    ``per_ml`` is the product's mg per mL, ``codes`` are the codes of the chart's own doses by number. One that belongs to no
+    planned dose is reckoned at ``weight_kg``.
     """
-    per_ml = dose.course.monograph.to_domain().product.concentration_mg_per_ml
-    rows = {row.pk: row for row in chart.doses}
+    own = {row.pk for row in chart.doses}
     given = []
     for record in chart.counted():
-        row = rows.get(record.dose_id) if record.dose_id else None
+        row = record.dose
         volume_ml = record.volume_ml if record.volume_ml is not None else (row.draw_ml if row else ZERO)
-        code = codes.get(row.number, "") if row and codes else ""
-        given.append(GivenDose(code, record.started_at, volume_ml * per_ml, (row or dose).weight_kg))
+        code = codes.get(row.number, "") if row and codes and row.pk in own else ""
+        given.append(GivenDose(code, record.started_at, volume_ml * per_ml, row.weight_kg if row else weight_kg))
     return given
 
 

@@ -215,7 +215,7 @@ def load_of(chart: Chart, dose: PlannedDose, around: Around, at: datetime) -> ex
     """What was given in the 7 days before now, here or elsewhere, with this dose added."""
     value = dose.course.monograph.to_domain()
     per_ml = value.product.concentration_mg_per_ml
-    given = given_here(chart, dose)
+    given = given_here(chart, per_ml=per_ml, weight_kg=dose.weight_kg)
     given += [
         exposure.GivenDose("", other.given_at, other.given_mg, dose.weight_kg) for other in around.outside if other.given_mg
     ]

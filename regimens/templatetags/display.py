@@ -19,7 +19,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from regimens.domain import units
-from regimens.domain.monograph import SourceKind
+from regimens.domain.monograph import Limit, SourceKind
 from regimens.domain.reasons import KIND_WORDS
 
 register = template.Library()
@@ -46,6 +46,11 @@ def format_unit(value: Decimal | int | None, unit: str) -> str:
     return text if text == NOT_RECORDED else text + NBSP + unit.replace("/", " per ").replace(" ", NBSP)
 
 
+def format_limit(limit: Limit) -> str:
+    """A limit of the monograph as it is named in a sentence: "10 percent", "48 h"."""
+    return format_unit(limit.value, limit.unit)
+
+
 def format_rounded(value: Decimal, unit: str, places: int = 1) -> str:
     """The number rounded half up to so many decimals, with its unit: for volumes of rate steps, never for a dose."""
     return units.number(value, places) + NBSP + unit.replace("/", " per ").replace(" ", NBSP)
@@ -62,6 +67,11 @@ def format_minutes(elapsed: Decimal | int | timedelta | None) -> str:
         return NOT_RECORDED
     minutes = Decimal(round(elapsed.total_seconds())) / 60 if isinstance(elapsed, timedelta) else elapsed
     return units.duration_text(minutes)
+
+
+def format_elapsed(since: datetime, until: datetime) -> str:
+    """The whole minutes between two instants: "9 h 14 min". What is left is never written longer than it is."""
+    return format_minutes(int((until - since).total_seconds() // 60))
 
 
 # Days and instants -----------------------------------------------------------------------------------------------------------
@@ -139,6 +149,11 @@ def format_instant(at: datetime | None, zone: str | ZoneInfo, *, name_zone: bool
     if name_zone and NBSP not in clock:
         clock += NBSP + format_zone(at, zone)
     return format_day(_local(at, zone).date()) + NBSP + clock
+
+
+def format_told(at: datetime, zone: str | ZoneInfo, *, is_time_known: bool) -> str:
+    """An instant that somebody told: day and clock, or the day alone where nobody knows the time."""
+    return format_instant(at, zone) if is_time_known else format_day(_local(at, zone).date())
 
 
 # People ----------------------------------------------------------------------------------------------------------------------

@@ -11,12 +11,11 @@ from django.urls import path
 from django.utils import timezone
 
 from patients.roles import may, require
-from patients.views.common import attempt
 from regimens.access import dose_for
 from regimens.actions import bookings
 from regimens.forms.care import BookingForm
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
 from regimens.views.rows import window_text
 
 

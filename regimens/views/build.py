@@ -24,6 +24,7 @@ from regimens.domain.clock import local_day
 from regimens.domain.reasons import Refused
 from regimens.forms.build import BuildForm
 from regimens.models import Course, Order, OutsideDose
+from regimens.views.frame import add_refusal
 from regimens.views.ordering import Case, case_frame, offered_for, read_case, record_antiviral
 from regimens.views.preview import preview_rows
 from regimens.views.rows import totals
@@ -42,7 +43,7 @@ def build(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
         try:
             course = _save(request, case, form, now, is_signed=_is_signed(request, form))
         except (Refusal, Refused) as refused:
-            form.add_error(refused.field if refused.field in form.fields else None, refused.sentence)
+            add_refusal(form, refused)
             refusal = None if refused.field == "password" else refused
         else:
             messages.success(request, f"Plan saved with {course.doses.count()} doses. Another pharmacist verifies it.")

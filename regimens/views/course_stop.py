@@ -11,12 +11,11 @@ from django.urls import path
 from django.utils import timezone
 
 from patients.roles import require
-from patients.views.common import attempt
 from regimens.access import course_for
 from regimens.actions import courses
 from regimens.forms.course import StopForm
 from regimens.models import Course
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
 
 
 def stop(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:

@@ -19,7 +19,6 @@ from patients.access import patient_for
 from patients.models import Patient
 from patients.roles import Role, may, require
 from patients.signing import signed_by
-from patients.views.common import attempt
 from regimens.access import removal_for, result_for
 from regimens.actions import findings, planning, risks
 from regimens.domain.clock import local_day
@@ -27,7 +26,7 @@ from regimens.domain.screening import Finding, is_antibody_passive
 from regimens.forms.care import AnswerForm, RemovalForm, ResultForm, RiskForm, StrikeForm
 from regimens.models import AntibodyRemoval, LabResult, ResultKind, RiskReview
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
 
 PASSIVE = "May be passive: sampled after immune globulin was given"
 MOST_ROWS = 200

@@ -16,14 +16,13 @@ from django.utils import timezone
 from patients.access import patient_for
 from patients.models import Patient
 from patients.roles import require
-from patients.views.common import attempt
 from regimens.actions import departures, handovers
 from regimens.domain.status import Status
 from regimens.forms.replan import AcknowledgeForm, CancelForm, HandOverForm
 from regimens.models import Administration, Handover, Hold, PlannedDose
 from regimens.models.status import status_of
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
 from regimens.views.rows import short_title, window_text
 
 

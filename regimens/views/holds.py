@@ -14,13 +14,12 @@ from django.utils import timezone
 
 from patients.roles import require
 from patients.signing import signed_by
-from patients.views.common import attempt
 from regimens.access import course_for
 from regimens.actions import holds
 from regimens.forms.replan import HoldForm, ResumeForm
 from regimens.models import Course, Hold
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
 from regimens.views.rows import short_title, window_text
 
 

@@ -33,7 +33,7 @@ from regimens.forms.bedside import (
     VitalsForm,
 )
 from regimens.models import Administration, Moment
-from regimens.views.frame import patient_frame
+from regimens.views.frame import add_refusal, patient_frame
 from regimens.views.infusion_rows import Parts, corrections, parts_of, record_page
 
 FORMS: dict[str, type[forms.Form]] = {
@@ -86,14 +86,6 @@ def infusion(request: HttpRequest, administration_id: uuid.UUID) -> HttpResponse
         again["version"] = str(current.version)
         form.data = again
     return _answer(request, current, now, {act: form}, refusal, 422)
-
-
-def add_refusal(form: forms.Form, refused: Refusal | Refused) -> Refusal | Refused | None:
-    """Put a refusal at its field; returned where it belongs to the whole form, to be shown with its source."""
-    if refused.field and refused.field in form.fields:
-        form.add_error(refused.field, refused.sentence)
-        return None
-    return refused
 
 
 def _form(act: str, data: Any, record: Administration, now: datetime, next_rate: Decimal | None = None) -> forms.Form:

@@ -34,11 +34,11 @@ from regimens.domain.status import Status
 from regimens.domain.units import day_text, number
 from regimens.forms.course import AMOUNT
 from regimens.forms.missed import BeforeReferralForm, DecideForm, NotGivenForm
+from regimens.forms.outside import given_text
 from regimens.models import Decision, MissedDoseDecision, PlannedDose
 from regimens.models.status import status_of
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
-from regimens.views.infusion_record import add_refusal
+from regimens.views.frame import add_refusal, patient_frame
 from regimens.views.missed_list import missed_list
 
 MISSED_SECTION = "missed_dose"
@@ -189,7 +189,7 @@ def _case(
         "state": str(file.status),
         "amount": display.format_unit(dose.dose_mg, "mg"),
         "closed": display.format_instant(dose.closes_at, zone),
-        "closed_for": display.format_minutes(int((now - dose.closes_at).total_seconds() // 60)),
+        "closed_for": display.format_elapsed(dose.closes_at, now),
         "target": display.format_weekday_day(dose.target_on),
         "part": record if file.status is Status.PARTIAL else None,
         "part_mg": display.format_unit(file.case.given_mg, "mg") if file.case.given_mg is not None else "",
@@ -198,7 +198,7 @@ def _case(
         "also_open": _also_open(chart, dose, file, now),
         "hold": file.open_hold,
         "shifted_days": max(row.shifted_days for row in chart.doses),
-        "outside_unknown": file.outside_unknown,
+        "outside_unknown": [given_text(row, zone) for row in file.outside_unknown],
         "not_given": notes_of(dose),
         "options": _side_by_side(options, zone),
         "saying": section,

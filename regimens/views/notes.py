@@ -12,15 +12,14 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from patients.access import patient_for
-from patients.models import Membership, Patient
-from patients.refusal import Refusal
+from patients.models import Patient
 from patients.roles import may, require
 from regimens.access import note_for
 from regimens.actions import notes
 from regimens.domain.clock import local_day
-from regimens.forms.notes import AnswerForm, NoteForm, owners_of
+from regimens.forms.notes import NoteForm, QueryAnswerForm, owners_of
 from regimens.models import Course, Note
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
 
 SHOWN = 100
 
@@ -70,26 +69,22 @@ def _saved(request: HttpRequest, form: NoteForm, patient: Patient, courses: list
     data = form.cleaned_data
     course = next((row for row in courses if str(row.pk) == data.get("about")), None)
     is_query = data["kind"] == "query"
-    try:
-        notes.write_note(
+    kept = attempt(
+        form,
+        lambda: notes.write_note(
             patient=patient,
             course=course,
             text=data["text"],
             is_query=is_query,
-            owner=_member(data["owner"]) if is_query else None,
+            owner=data["owner"] if is_query else None,
             due_on=data["due_on"] if is_query else None,
             by=request.membership,
             at=now,
-        )
-    except Refusal as refused:
-        form.add_error(refused.field or None, refused.sentence)
-        return False
-    messages.success(request, "Query kept: it stays open until it is answered." if is_query else "Note kept.")
-    return True
-
-
-def _member(pk: int | None) -> Membership | None:
-    return Membership.objects.select_related("user").filter(pk=pk).first() if pk else None
+        ),
+    )
+    if kept is not None:
+        messages.success(request, "Query kept: it stays open until it is answered." if is_query else "Note kept.")
+    return kept is not None
 
 
 def answer_page(request: HttpRequest, note_id: int) -> HttpResponse:
@@ -97,16 +92,15 @@ def answer_page(request: HttpRequest, note_id: int) -> HttpResponse:
     require(request.membership, "write_note")
     note = note_for(request.membership, note_id)
     now = timezone.now()
-    form = AnswerForm(request.POST) if request.method == "POST" else AnswerForm()
-    if request.method == "POST" and form.is_valid():
-        try:
-            notes.answer_query(note=note, answer=form.cleaned_data["answer"], by=request.membership, at=now)
-        except Refusal as refused:
-            form.add_error(refused.field or None, refused.sentence)
-        else:
-            waits = " The plan waits for verification again." if note.returned_revision else ""
-            messages.success(request, f"Answered: the query is closed.{waits}")
-            return redirect("notes", patient_id=note.patient_id)
+    form = QueryAnswerForm(request.POST) if request.method == "POST" else QueryAnswerForm()
+
+    def act() -> Note:
+        return notes.answer_query(note=note, answer=form.cleaned_data["answer"], by=request.membership, at=now)
+
+    if request.method == "POST" and attempt(form, act) is not None:
+        waits = " The plan waits for verification again." if note.returned_revision else ""
+        messages.success(request, f"Answered: the query is closed.{waits}")
+        return redirect("notes", patient_id=note.patient_id)
     context = patient_frame(note.patient, now) | {
         "line": note_lines([note], now, note.patient.centre.time_zone)[0],
         "form": form,

@@ -40,11 +40,16 @@ class Ordered:
         return any(line.differs for line in self.lines)
 
 
+def ordered_rows(order: Order) -> list[tuple[str, str]]:
+    """What was ordered, row by row: the row's code and "100 mg per kg"."""
+    return [(code, display.format_unit(Decimal(mg), "mg per kg")) for code, mg in order.ordered_rows]
+
+
 def beside(order: Order, course: Course, doses: Sequence[PlannedDose], *, zone: str, now: datetime) -> Ordered:
     """An order beside what was built from it; ``doses`` are the live ones."""
     value = course.monograph.to_domain()
     titles = {row.code: row.title.partition(",")[0] for row in value.protocol(course.protocol.code).doses}
-    wanted = {code: Decimal(str(mg)) for code, mg in order.ordered_rows}
+    wanted = {code: Decimal(mg) for code, mg in order.ordered_rows}
     built: dict[str, set[Decimal]] = {}
     for dose in doses:
         built.setdefault(dose.protocol_dose.code, set()).add(dose.mg_per_kg)
@@ -65,7 +70,7 @@ def beside(order: Order, course: Course, doses: Sequence[PlannedDose], *, zone: 
     if order.signed_at:
         signed = f"Signed {display.format_instant(order.signed_at, zone)}"
     else:
-        age = display.format_minutes(int((now - order.entered_at).total_seconds() // 60))
+        age = display.format_elapsed(order.entered_at, now)
         limit = (
             f"the limit was {display.format_instant(until, zone)}"
             if now > until

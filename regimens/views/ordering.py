@@ -19,12 +19,13 @@ from regimens.actions.risks import screening_of
 from regimens.domain import screening
 from regimens.domain.clock import local_day
 from regimens.domain.monograph import Monograph as MonographValue
-from regimens.forms.build import given_text
 from regimens.forms.order import Offered
+from regimens.forms.outside import given_text
 from regimens.models import COUNTED, Administration, Course, Monograph, Order, OutsideDose, PlannedDose, RiskReview
 from regimens.models.together import attach_people, read_together
 from regimens.templatetags import display
 from regimens.views.frame import patient_frame
+from regimens.views.ordered import ordered_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +137,13 @@ def case_frame(request: HttpRequest, case: Case, now: datetime) -> dict:
         "risk_group": group,
         "order": case.order,
         "ordered_protocol": next((p for p in case.value.protocols if case.order and p.code == case.order.protocol_code), None),
-        "ordered_rows": [(code, f"{mg} mg per kg") for code, mg in case.order.ordered_rows] if case.order else [],
+        "ordered_rows": ordered_rows(case.order) if case.order else [],
         "given_elsewhere": [(row, given_text(row, zone)) for row in case.given_elsewhere],
         "others": case.others,
         "may_stop": may(request.membership, "stop_course"),
         "weights": case.weights,
         "two_weights": case.weights if case.weights.dry and case.weights.dry != case.weights.latest else None,
+        "weight_change": display.format_limit(case.value.limit("weight_change_percent")),
         "weights_differ": case.weights.differ(case.value),
         "cautions": screening_notes(case, local_day(now, zone)),
         "chart_url": reverse("chart", args=[transplant.patient_id]),

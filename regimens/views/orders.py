@@ -22,12 +22,12 @@ from patients.signing import signed_by
 from regimens.access import order_for
 from regimens.actions import orders, planning
 from regimens.domain.monograph import Monograph as MonographValue
-from regimens.domain.reasons import Refused
 from regimens.forms.course import SignForm
-from regimens.forms.order import OrderForm, WithdrawForm
+from regimens.forms.order import OrderForm, WithdrawOrderForm
 from regimens.models import Order
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
+from regimens.views.frame import add_refusal, attempt, patient_frame
+from regimens.views.ordered import ordered_rows
 from regimens.views.ordering import case_frame, offered_for, read_case, record_antiviral
 
 SHOWN = 50
@@ -51,19 +51,16 @@ def order_new(request: HttpRequest, transplant_id: uuid.UUID) -> HttpResponse:
         initial["protocol_code"] = codes[0]
     posted = request.method == "POST"
     form = OrderForm(request.POST, offered=offered) if posted else OrderForm(initial=initial, offered=offered)
-    if posted and form.is_valid():
-        try:
-            if "password" in form.fields:
-                signed_by(request, form.cleaned_data["password"])
-            order = _place(request, transplant, form, now)
-        except (Refusal, Refused) as refused:
-            if refused.code == "role":
-                raise
-            form.add_error(refused.field if refused.field in form.fields else None, refused.sentence)
-        else:
-            said = "Order signed." if order.signed_at else "Order saved: it waits for the prescriber's signature."
-            messages.success(request, f"{said} A course can be built from it.")
-            return redirect("chart", patient_id=transplant.patient_id)
+
+    def act() -> Order:
+        if "password" in form.fields:
+            signed_by(request, form.cleaned_data["password"])
+        return _place(request, transplant, form, now)
+
+    if posted and (order := attempt(form, act)):
+        said = "Order signed." if order.signed_at else "Order saved: it waits for the prescriber's signature."
+        messages.success(request, f"{said} A course can be built from it.")
+        return redirect("chart", patient_id=transplant.patient_id)
     context = case_frame(request, case, now) | {
         "form": form,
         "stopped": stopped,
@@ -99,8 +96,7 @@ def cosign(request: HttpRequest, order_id: int) -> HttpResponse:
             signed_by(request, form.cleaned_data["password"])
             orders.cosign_order(order=order, by=request.membership, at=timezone.now())
         except Refusal as refused:
-            refusal = None if refused.field else refused
-            form.add_error(refused.field or None, refused.sentence)
+            refusal = add_refusal(form, refused)
         else:
             messages.success(request, "Order signed.")
             return redirect("orders")
@@ -120,22 +116,22 @@ def _ordered(order: Order) -> dict[str, Any]:
     """The rows of an order and its protocol's title, as it was ordered."""
     monograph = order.course.monograph if order.course else planning.published()
     protocol = next((p for p in monograph.to_domain().protocols if p.code == order.protocol_code), None)
-    return {"ordered_protocol": protocol, "ordered_rows": [(code, f"{mg} mg per kg") for code, mg in order.ordered_rows]}
+    return {"ordered_protocol": protocol, "ordered_rows": ordered_rows(order)}
 
 
 def withdraw(request: HttpRequest, order_id: int) -> HttpResponse:
     """Take back an order that waits, with a reason."""
     order = order_for(request.membership, order_id)
     require(request.membership, "order")
-    form = WithdrawForm(request.POST) if request.method == "POST" else WithdrawForm()
-    if request.method == "POST" and form.is_valid():
-        try:
-            orders.withdraw_order(order=order, reason=form.cleaned_data["reason"], by=request.membership, at=timezone.now())
-        except Refusal as refused:
-            form.add_error(refused.field or None, refused.sentence)
-        else:
-            messages.success(request, "Order withdrawn.")
-            return redirect("chart", patient_id=order.transplant.patient_id)
+    form = WithdrawOrderForm(request.POST) if request.method == "POST" else WithdrawOrderForm()
+
+    def act() -> Order:
+        reason = form.cleaned_data["reason"]
+        return orders.withdraw_order(order=order, reason=reason, by=request.membership, at=timezone.now())
+
+    if request.method == "POST" and attempt(form, act) is not None:
+        messages.success(request, "Order withdrawn.")
+        return redirect("chart", patient_id=order.transplant.patient_id)
     context = patient_frame(order.transplant.patient, timezone.now()) | {
         "order": order,
         "form": form,
@@ -178,7 +174,7 @@ def orders_to_cosign(centre: Centre, now: datetime, value: MonographValue) -> li
     return [
         replace(
             _row(order, centre, "order-cosign"),
-            age=display.format_minutes(now - order.ordered_at),
+            age=display.format_elapsed(order.ordered_at, now),
             is_late=now > orders.cosign_by(order, value),
         )
         for order in waiting

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -16,17 +16,19 @@ from patients import facts
 from patients.access import patient_for
 from patients.forms import ReasonForm
 from patients.models import Patient, Transplant
-from patients.refusal import Refusal
 from patients.roles import may, require
 from patients.signing import signed_by
 from regimens.access import outside_dose_for
 from regimens.actions import outside, planning
+from regimens.actions.charting import read_patient
+from regimens.actions.missed_case import given_here
 from regimens.domain import exposure
-from regimens.forms.build import given_text
-from regimens.forms.outside import OutsideDecisionForm, OutsideForm
-from regimens.models import Administration, OutsideDose
+from regimens.forms.outside import OutsideDecisionForm, OutsideForm, given_text
+from regimens.models import OutsideDose
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
+
+LOAD_DAYS = (7, 28)
 
 
 def outside_doses(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
@@ -38,14 +40,11 @@ def outside_doses(request: HttpRequest, patient_id: uuid.UUID) -> HttpResponse:
     form = OutsideForm(request.POST, zone_name=zone) if request.method == "POST" else OutsideForm(zone_name=zone)
     if request.method == "POST":
         require(request.membership, "record_finding")
-        if form.is_valid():
-            try:
-                outside.record_outside_dose(patient=patient, dose=form.facts(), by=request.membership, at=now)
-            except Refusal as refused:
-                form.add_error(refused.field if refused.field in form.fields else None, refused.sentence)
-            else:
-                messages.success(request, "Dose given elsewhere recorded.")
-                return redirect("outside-doses", patient_id=patient.pk)
+        if attempt(
+            form, lambda: outside.record_outside_dose(patient=patient, dose=form.facts(), by=request.membership, at=now)
+        ):
+            messages.success(request, "Dose given elsewhere recorded.")
+            return redirect("outside-doses", patient_id=patient.pk)
     rows = patient.outside_doses.select_related("recorded_by__user", "decided_by__user", "dose").order_by("-given_at", "-pk")
     transplants = list(patient.transplants.order_by("-reperfusion_at"))
     context = patient_frame(patient, now) | {
@@ -68,14 +67,13 @@ def strike_out(request: HttpRequest, outside_id: int) -> HttpResponse:
     row = outside_dose_for(request.membership, outside_id)
     require(request.membership, "enter_in_error")
     form = ReasonForm(request.POST) if request.method == "POST" else ReasonForm()
-    if request.method == "POST" and form.is_valid():
-        try:
-            outside.strike_out(outside=row, reason=form.cleaned_data["reason"], by=request.membership, at=timezone.now())
-        except Refusal as refused:
-            form.add_error(refused.field if refused.field in form.fields else None, refused.sentence)
-        else:
-            messages.success(request, "Entry struck out.")
-            return redirect("outside-doses", patient_id=row.patient_id)
+
+    def act() -> OutsideDose:
+        return outside.strike_out(outside=row, reason=form.cleaned_data["reason"], by=request.membership, at=timezone.now())
+
+    if request.method == "POST" and attempt(form, act) is not None:
+        messages.success(request, "Entry struck out.")
+        return redirect("outside-doses", patient_id=row.patient_id)
     context = patient_frame(row.patient, timezone.now()) | {
         "row": row,
         "text": given_text(row, row.patient.centre.time_zone),
@@ -91,16 +89,17 @@ def decide(request: HttpRequest, outside_id: int) -> HttpResponse:
     require(request.membership, "decide_finding")
     now = timezone.now()
     form = OutsideDecisionForm(request.POST) if request.method == "POST" else OutsideDecisionForm()
-    if request.method == "POST" and form.is_valid():
+
+    def act() -> OutsideDose:
         data = form.cleaned_data
-        try:
-            signed_by(request, data["password"])
-            outside.decide_outside(outside=row, decision=data["decision"], reason=data["reason"], by=request.membership, at=now)
-        except Refusal as refused:
-            form.add_error(refused.field if refused.field in form.fields else None, refused.sentence)
-        else:
-            messages.success(request, "Decision signed.")
-            return redirect("chart", patient_id=row.patient_id)
+        signed_by(request, data["password"])
+        return outside.decide_outside(
+            outside=row, decision=data["decision"], reason=data["reason"], by=request.membership, at=now
+        )
+
+    if request.method == "POST" and attempt(form, act) is not None:
+        messages.success(request, "Decision signed.")
+        return redirect("chart", patient_id=row.patient_id)
     context = patient_frame(row.patient, now) | {
         "row": row,
         "text": given_text(row, row.patient.centre.time_zone),
@@ -113,20 +112,23 @@ def decide(request: HttpRequest, outside_id: int) -> HttpResponse:
     return render(request, "regimens/outside_decide.html", context, status=422 if request.method == "POST" else 200)
 
 
-def _load(patient: Patient, now: datetime) -> dict[str, str]:
+def _load(patient: Patient, now: datetime) -> dict[str, Any]:
     """CMV immune globulin of the last 7 and 28 days in mg per kg of the latest weight, given here and elsewhere; {} without a weight."""
     weight = facts.current_weight(patient)
     if weight is None:
         return {}
     value = planning.published().to_domain()
     per_ml = value.product.concentration_mg_per_ml
-    here = Administration.objects.filter(patient=patient, error_at=None, volume_ml__isnull=False)
-    given = [exposure.GivenDose("", a.started_at, (a.volume_ml or Decimal(0)) * per_ml, weight.weight_kg) for a in here]
-    elsewhere = patient.outside_doses.filter(error_at=None, product=OutsideDose.Product.CMV_IG, given_mg__isnull=False)
-    given += [exposure.GivenDose("", row.given_at, row.given_mg or Decimal(0), weight.weight_kg) for row in elsewhere]
-    loads = [exposure.rolling(given, at=now, days=days, concentration_mg_per_ml=per_ml) for days in (7, 28)]
-    week, month = (display.format_rounded(load.mg_per_kg, "mg per kg") for load in loads)
-    return {"week": week, "month": month, "weight": display.format_unit(weight.weight_kg, "kg")}
+    given = given_here(read_patient(patient), per_ml=per_ml, weight_kg=weight.weight_kg)
+    elsewhere = patient.outside_doses.filter(error_at=None, product=OutsideDose.Product.CMV_IG)
+    given += [exposure.GivenDose("", row.given_at, row.given_mg, weight.weight_kg) for row in elsewhere if row.given_mg]
+    unknown = [row.given_at for row in elsewhere if row.given_mg is None]
+    loads = {}
+    for days in LOAD_DAYS:
+        load = exposure.rolling(given, at=now, days=days, concentration_mg_per_ml=per_ml)
+        least = "at least " if any(at > now - timedelta(days=days) for at in unknown) else ""
+        loads[display.format_unit(days, "days")] = least + display.format_rounded(load.mg_per_kg, "mg per kg")
+    return {"sums": loads, "weight": display.format_unit(weight.weight_kg, "kg")}
 
 
 urls: list = [

@@ -13,12 +13,11 @@ from django.utils import timezone
 
 from patients.models import Membership
 from patients.roles import may, require
-from patients.views.common import attempt
 from regimens.access import course_for
 from regimens.actions import papers as actions
 from regimens.forms.care import AuthorizationForm, ConsentForm, WithdrawForm
 from regimens.models import Course
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
 
 DONE = {
     "authorize": "Authorization and vials recorded.",

@@ -17,6 +17,7 @@ from regimens.domain.dosing import DoseAmount
 from regimens.domain.schedule import Window
 from regimens.models import Order, PlannedDose
 from regimens.templatetags import display
+from regimens.views.ordered import ordered_rows
 from regimens.views.rows import DoseRow, dose_rows
 
 SHOWN_DAYS = 4
@@ -42,12 +43,12 @@ def preview_rows(
 ) -> list[PreviewRow]:
     """The lines of the preview. ``earlier`` are the doses of the course of this transplant that was stopped last."""
     lines = dose_rows(draft.doses, centre.time_zone)
-    ordered = dict(order.ordered_rows) if order else {}
+    ordered = dict(ordered_rows(order)) if order else {}
     before = {dose.number: dose for dose in earlier}
     return [
         PreviewRow(
             line,
-            _ordered(ordered, item.window.row.code),
+            ordered.get(item.window.row.code, ""),
             _standing(standing),
             tuple(
                 filter(
@@ -63,10 +64,6 @@ def preview_rows(
         )
         for line, item, standing in zip(lines, draft.doses, draft.standings, strict=True)
     ]
-
-
-def _ordered(ordered: Mapping[str, str], code: str) -> str:
-    return f"{ordered[code]}{display.NBSP}mg{display.NBSP}per{display.NBSP}kg" if code in ordered else ""
 
 
 def _standing(standing: LateStart) -> SafeString | str:

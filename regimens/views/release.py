@@ -18,7 +18,6 @@ from django.utils import timezone
 from patients.refusal import Refusal
 from patients.roles import may, require
 from patients.signing import signed_by
-from patients.views.common import attempt
 from regimens.access import dose_for
 from regimens.actions import findings, releases
 from regimens.actions.around import Around, read_around
@@ -27,7 +26,7 @@ from regimens.actions.previous import signature_under
 from regimens.forms.care import IntervalForm, ReleaseForm, WithdrawForm
 from regimens.models import PlannedDose, Release
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
 from regimens.views.release_rows import Row, rows_of
 from regimens.views.rows import basis_text, window_text
 
@@ -157,13 +156,13 @@ def interval(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
             messages.success(request, "Signed: the dose may start sooner than the minimum interval.")
             return redirect("dose", dose_id=dose.pk)
     around = read_around(chart, live)
-    last = next(reversed(chart.counted()), None)
+    last = chart.previous()
     earliest = releases.earliest_start(chart, live, now)
     signed = signature_under(around.intervals, chart.previous())
     context = patient_frame(chart.patient, now, around.answers) | {
         "dose": live,
         "rows": [
-            {"label": "Last infusion started", "value": display.format_instant(last.started_at, zone) if last else "None"},
+            {"label": "Last dose started", "value": display.format_instant(last.started_at, zone) if last else "None"},
             {"label": "Minimum interval", "value": display.format_unit(live.min_interval_hours, "h")},
             {"label": "Window", "value": window_text(live, zone)},
             {"label": "Kept from", "value": display.format_instant(earliest, zone) if earliest else "Kept now"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -19,8 +19,10 @@ from regimens.actions.previous import signature_under
 from regimens.actions.releases import Check
 from regimens.domain.clock import local_day
 from regimens.domain.units import with_unit
+from regimens.forms.outside import given_text
 from regimens.models import LabResult, PlannedDose, ResultKind, RiskReview
 from regimens.templatetags import display
+from regimens.views.rows import consent_text, payer_text
 
 TWO = 2  # how many values of each result and weight are shown: the last and the one before
 MARKS = {"stop": ("stop", "Stops"), "see": ("overdue", "See"), "ok": ("given", "In order"), "none": ("planned", "None")}
@@ -173,8 +175,10 @@ def _risks(chart: Chart, dose: PlannedDose, around: Around, now: datetime) -> Ro
 
 def _load(chart: Chart, dose: PlannedDose, around: Around, now: datetime) -> Row:
     load = releases.load_of(chart, dose, around, now)
+    since = now - timedelta(days=load.days)
+    unknown = any(row.given_mg is None and row.given_at > since for row in around.outside)
     lines = (
-        f"{with_unit(load.mg_per_kg, 'mg per kg', 1)} with this dose",
+        f"{'at least ' if unknown else ''}{with_unit(load.mg_per_kg, 'mg per kg', 1)} with this dose",
         with_unit(load.ml_per_kg, "mL per kg", 1),
         f"{with_unit(load.sucrose_mg_per_kg or 0, 'mg per kg', 1)} sucrose",
     )
@@ -191,7 +195,7 @@ def _removals(around: Around, stop: Refusal | None, patient: list, now: datetime
 
 
 def _elsewhere(around: Around, stop: Refusal | None, patient: list, zone: str) -> Row:
-    lines = [f"{row.get_product_display()}, {display.format_instant(row.given_at, zone)}" for row in around.outside[-TWO:]]
+    lines = [f"{row.get_product_display()}, {given_text(row, zone)}" for row in around.outside[-TWO:]]
     link = (("Given elsewhere", reverse("outside-doses", args=patient)),)
     return Row("Doses elsewhere", tuple(lines) or ("None on record",), stop, links=link)
 
@@ -202,8 +206,7 @@ def _consent(chart: Chart, around: Around, stop: Refusal | None, dose: PlannedDo
     if consent is None:
         words = "None on record" if stop else "None on record; this center does not ask for one"
         return Row("Consent", (words,), stop, links=link, is_none=True)
-    text = f"{consent.given_by}, {display.format_day(consent.obtained_on)}, form {consent.form_version}"
-    return Row("Consent", (text,), stop, links=link)
+    return Row("Consent", (consent_text(consent),), stop, links=link)
 
 
 def _authorization(dose: PlannedDose, around: Around, zone: str) -> Row:
@@ -211,12 +214,8 @@ def _authorization(dose: PlannedDose, around: Around, zone: str) -> Row:
     link = (("Papers", reverse("papers", args=[dose.course_id])),)
     if row is None:
         return Row("Authorization and vials", (display.NOT_RECORDED,), None, "Not recorded.", link)
-    state = row.get_state_display() + (f" until {display.format_day(row.approved_until)}" if row.approved_until else "")
-    vials = row.get_vials_display() + (f" for {display.format_day(row.vials_for_on)}" if row.vials_for_on else "")
     green = papers.pays(row, dose) and papers.has_vials(row, dose, zone)
-    return Row(
-        "Authorization and vials", (state, f"Vials: {vials.lower()}"), None, "" if green else "Not there for this dose.", link
-    )
+    return Row("Authorization and vials", (payer_text(row),), None, "" if green else "Not there for this dose.", link)
 
 
 def _booking(dose: PlannedDose, now: datetime, zone: str) -> Row:

@@ -21,12 +21,11 @@ from regimens.actions import replanning
 from regimens.actions.charting import Chart, read_dose
 from regimens.domain.intervals import Timing
 from regimens.domain.reasons import Refused
-from regimens.domain.units import number
 from regimens.forms.replan import MoveForm, ReplanForm
 from regimens.models import PlannedDose
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
-from regimens.views.infusion_record import add_refusal
+from regimens.views.frame import add_refusal, patient_frame
+from regimens.views.ordered import ordered_rows
 from regimens.views.rows import short_title, window_text
 
 KEEP = "keep"  # ?weight=keep: take over the corrected time alone
@@ -56,7 +55,11 @@ def replan(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
             draft, refusal, refused_weight = alone, None, refusal
     form = ReplanForm(request.POST) if request.method == "POST" else None
     stale: list[dict[str, str]] = []
-    if form is not None and form.is_valid():
+    if form is not None and not form.is_valid():
+        refusal = Refusal(
+            "form_incomplete", "The form did not arrive as it was shown. Read the changes below once more, then confirm."
+        )
+    elif form is not None:
         try:
             course = _save(request, chart, form, now)
         except (Refusal, Refused) as refused:
@@ -135,7 +138,7 @@ def _context(chart: Chart, draft: replanning.Replan | None, latest: WeightMeasur
     context: dict[str, Any] = {"course": course, "latest": latest, "draft": draft, "patient": chart.patient}
     if draft is None:
         return context
-    ordered = dict(draft.order.ordered_rows) if draft.order else {}
+    ordered = dict(ordered_rows(draft.order)) if draft.order else {}
     left = [_left_row(line, ordered, zone, now) for line in draft.lines if line.is_left]
     old = next((line.dose.weight_kg for line in draft.changed if not line.dose.is_remainder), None)
     return context | {
@@ -168,13 +171,13 @@ def _left_row(line: replanning.Line, ordered: dict[str, str], zone: str, now: da
     """One dose still to be given: what it is, what it would be, and what that means at once."""
     dose, new = line.dose, line.new or line.dose
     code = dose.protocol_dose.code
-    per_kg = number(dose.mg_per_kg)
+    per_kg = display.format_unit(dose.mg_per_kg, "mg per kg")
     return {
         "dose": dose,
         "title": short_title(dose.title),
         "is_changed": line.new is not None,
-        "mg_per_kg": display.format_unit(dose.mg_per_kg, "mg per kg"),
-        "ordered": f"{ordered[code]}{display.NBSP}mg per kg" if code in ordered else display.NOT_RECORDED,
+        "mg_per_kg": per_kg,
+        "ordered": ordered.get(code, display.NOT_RECORDED),
         "is_ordered": ordered.get(code) == per_kg,
         "old": _values(dose, zone),
         "new": _values(new, zone),

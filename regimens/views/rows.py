@@ -11,7 +11,7 @@ from regimens.domain.course import CourseRow
 from regimens.domain.infusion import InfusionPlan
 from regimens.domain.reasons import Step
 from regimens.domain.schedule import Window
-from regimens.models import PlannedDose
+from regimens.models import Authorization, Consent, PlannedDose
 from regimens.templatetags import display
 
 
@@ -105,3 +105,17 @@ def basis_text(dose: PlannedDose) -> str:
     if dose.rounded_from_mg is None:
         return text
     return f"{text} = {display.format_unit(dose.rounded_from_mg, 'mg')}, rounded to whole vials"
+
+
+def consent_text(consent: Consent) -> str:
+    """ "The patient, 21-Nov-2026, form CMV-3"."""
+    return f"{consent.given_by}, {display.format_day(consent.obtained_on)}, form {consent.form_version}"
+
+
+def payer_text(row: Authorization | None) -> str:
+    """ "Approved until 31-Jan-2027; vials reserved for 04-Dec-2026"."""
+    if row is None:
+        return display.NOT_RECORDED
+    payer = row.get_state_display() + (f" until {display.format_day(row.approved_until)}" if row.approved_until else "")
+    vials = row.get_vials_display().lower() + (f" for {display.format_day(row.vials_for_on)}" if row.vials_for_on else "")
+    return f"{payer}; vials {vials}"

@@ -18,8 +18,8 @@ from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils import timezone
 
-from patients.access import patients_of
-from patients.models import Answer, Membership
+from patients.access import own_patients
+from patients.models import Answer
 from patients.names import Known, mistakable
 from patients.refusal import Refusal
 from patients.roles import may, require
@@ -27,13 +27,14 @@ from patients.signing import signed_by
 from regimens.access import course_for
 from regimens.actions import notes, planning, verification
 from regimens.domain.clock import local_day
+from regimens.domain.reasons import Refused
 from regimens.forms.course import SignForm, VerifyForm
 from regimens.forms.notes import ReturnForm, owners_of
 from regimens.models import Course, Note, PlannedDose
 from regimens.templatetags import display
 from regimens.views import ordered
 from regimens.views.chart_facts import read_chart
-from regimens.views.frame import patient_frame
+from regimens.views.frame import add_refusal, patient_frame
 from regimens.views.notes import note_lines
 from regimens.views.rows import rates_text, why, window_text
 from regimens.views.worklist import counts_of
@@ -50,7 +51,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     unsigned = PlannedDose.objects.filter(centre=request.membership.centre, settled_at=None, verified_at=None)
     made = unsigned.filter(course=OuterRef("pk")).order_by("number")
     waiting = (
-        Course.objects.filter(patient__in=patients_of(request.membership), patient__closed_at=None, stopped_at=None)
+        Course.objects.filter(patient__in=own_patients(request.membership), patient__closed_at=None, stopped_at=None)
         .filter(doses__in=unsigned)
         .annotate(
             waits_since=Min("doses__built_at"),
@@ -75,7 +76,7 @@ def queue(request: HttpRequest) -> HttpResponse:
             "alike": course.patient.mrn in alike,
             "born": display.format_day(course.patient.birth_on),
             "since": display.format_instant(course.waits_since, zone),
-            "age": display.format_minutes(int((now - course.waits_since).total_seconds() // 60)),
+            "age": display.format_elapsed(course.waits_since, now),
             "own": course.own,
             "builder": f"{course.builder_first} {course.builder_last}".strip(),
             "query": course.query,
@@ -96,7 +97,7 @@ class Forms:
     sign: SignForm
     back: ReturnForm | None
     agreed: bool = False
-    refusal: Refusal | None = None
+    refusal: Refusal | Refused | None = None
     done: str = ""
 
 
@@ -159,10 +160,8 @@ def _check_and_sign(request: HttpRequest, course: Course, doses: list[PlannedDos
             verification.verify_course(course=course, shown_hash=shown, by=request.membership, at=now, **_typed(forms.check))
             forms.done = "Signed: the plan is verified."
     except Refusal as refused:
-        forms.refusal = refused
         forms.agreed = forms.agreed and refused.field == "password"
-        if refused.field:
-            (forms.sign if refused.field == "password" else forms.check).add_error(refused.field, refused.sentence)
+        forms.refusal = add_refusal(forms.sign if refused.field == "password" else forms.check, refused)
 
 
 def _typed(check: VerifyForm) -> dict[str, Any]:
@@ -176,16 +175,12 @@ def _send_back(request: HttpRequest, course: Course, doses: list[PlannedDose], f
     if not form.is_valid():
         return
     data = form.cleaned_data
-    owner = Membership.objects.select_related("user").filter(pk=data["owner"]).first() if data["owner"] else None
     try:
         note = notes.return_with_query(
-            course=course, text=data["text"], due_on=data["due_on"], owner=owner, by=request.membership, at=now
+            course=course, text=data["text"], due_on=data["due_on"], owner=data["owner"], by=request.membership, at=now
         )
     except Refusal as refused:
-        if refused.field:
-            form.add_error(refused.field, refused.sentence)
-        else:
-            forms.refusal = refused
+        forms.refusal = add_refusal(form, refused)
     else:
         assert note.owner is not None  # the action gives every query one
         forms.done = f"Sent back: {note.owner.user.printed_name} answers before anybody signs."
@@ -216,6 +211,9 @@ def _context(
         "order": order,
         "ordered": ordered.beside(order, course, facts.doses[course.pk], zone=zone, now=now) if order else None,
         "first": first,
+        "given_part": [row for row in facts.records if row.dose_id == first.replaces_id and not row.error_at]
+        if first.is_remainder
+        else [],
         "forms": forms,
         "rows": rows,
         "own": own,

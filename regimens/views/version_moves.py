@@ -23,8 +23,7 @@ from regimens.domain.reasons import Refused
 from regimens.forms.library import VersionMoveForm
 from regimens.models import PlannedDose
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
-from regimens.views.infusion_record import add_refusal
+from regimens.views.frame import add_refusal, patient_frame
 from regimens.views.monograph_draft import course_change
 from regimens.views.rows import short_title, window_text
 

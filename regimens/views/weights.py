@@ -11,18 +11,17 @@ from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
 
-from patients import policy
+from patients import policy, rules
 from patients.access import one
 from patients.models import WeightMeasurement
 from patients.roles import may, require
 from patients.signing import signed_by
-from patients.views.common import attempt
 from regimens.access import course_for
-from regimens.actions import weighing
+from regimens.actions import planning, weighing
 from regimens.forms.replan import KeepForm
 from regimens.models import WeightKept
 from regimens.templatetags import display
-from regimens.views.frame import patient_frame
+from regimens.views.frame import attempt, patient_frame
 from regimens.views.rows import short_title, window_text
 
 
@@ -37,8 +36,11 @@ def board(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [_row(line, centre.time_zone, now, can) for line in weighing.board(centre, now)],
         "as_of": display.format_clock(now, centre.time_zone),
-        "first": limits.stale_days_first,
-        "later": limits.stale_days_later,
+        "ahead": display.format_unit(weighing.BOARD_AHEAD.days, "days"),
+        "first": display.format_unit(limits.stale_days_first, "days"),
+        "early_doses": rules.EARLY_DOSES,
+        "later": display.format_unit(limits.stale_days_later, "days"),
+        "change": display.format_limit(planning.published().to_domain().limit("weight_change_percent")),
     }
     return render(request, "regimens/weights_board.html", context)
 
@@ -99,6 +101,7 @@ def keep(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
         "course": course,
         "form": form,
         "latest": latest,
+        "limit": display.format_limit(course.monograph.to_domain().limit("weight_change_percent")),
         "rows": [
             {
                 "number": dose.number,

@@ -13,7 +13,19 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef
+from django.db.models import (
+    DateTimeField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    FloatField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -23,7 +35,7 @@ from patients.models import Centre, Membership
 from patients.names import Known, mistakable
 from patients.roles import may
 from regimens.domain.clock import last_day, local_day
-from regimens.models import HoldReason, PlannedDose, Release
+from regimens.models import HoldReason, Limit, PlannedDose, Release
 from regimens.models.status import IN_HOURS_SQL, in_hours_sql, open_status_sql, with_hold
 from regimens.templatetags import display
 from regimens.views import waiting
@@ -116,7 +128,7 @@ def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] 
         .annotate(
             status=open_status_sql(now),
             is_in_hours=in_hours_sql(),
-            released=Exists(Release.objects.filter(dose=OuterRef("pk"), withdrawn_at=None)),
+            released=Exists(_good_releases(now)),
         )
         .order_by("closes_at", "pk")
         .values(
@@ -142,6 +154,15 @@ def open_doses(centre: Centre, now: datetime, after: tuple[datetime, uuid.UUID] 
         )
     )
     return list(rows_of_page)
+
+
+def _good_releases(now: datetime) -> QuerySet[Release]:
+    """The releases of a dose (of an outer query) that still hold: not withdrawn, and within the hours of the course's monograph."""
+    limit = Limit.objects.filter(monograph=OuterRef("dose__course__monograph"), code="release_within_h").values("value")[:1]
+    hours = Cast(Subquery(limit), FloatField()) * Value(timedelta(hours=1), output_field=DurationField())
+    lasts_until = F("released_at") + ExpressionWrapper(hours, output_field=DurationField())
+    rows = Release.objects.filter(dose=OuterRef("pk"), withdrawn_at=None)
+    return rows.annotate(lasts_until=ExpressionWrapper(lasts_until, output_field=DateTimeField())).filter(lasts_until__gte=now)
 
 
 def _after(rows, after: tuple[datetime, uuid.UUID]):
@@ -282,8 +303,7 @@ def _status(dose: dict, code: str, now: datetime) -> str:
     """The status; for a window without grace the hours that are left of it."""
     if code != "initial":
         return display.format_status(STATUS_WORD.get(code, dose["status"]))
-    minutes = int((dose["closes_at"] - now).total_seconds() // 60)
-    return display.format_status("within_72_h", f"{display.format_minutes(minutes)} left")
+    return display.format_status("within_72_h", f"{display.format_elapsed(now, dose['closes_at'])} left")
 
 
 def _when(dose: dict, code: str, centre: Centre, now: datetime) -> str:
