@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from regimens.forms.replan import PasswordField
+from regimens.forms.common import password_field
 
 
 class SendBackForm(forms.Form):
@@ -20,7 +20,7 @@ class VersionMoveForm(forms.Form):
     """What the person saw, each dose ticked by itself, and the password. Nothing is ticked beforehand."""
 
     shown = forms.CharField(max_length=64, widget=forms.HiddenInput)
-    password = PasswordField()
+    password = password_field()
 
     def __init__(self, *args: Any, doses: Sequence[tuple[int, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
