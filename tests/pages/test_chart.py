@@ -32,7 +32,7 @@ from regimens.models import (
     RiskReview,
     WeightKept,
 )
-from tests.factories import NEW_YORK, make_member, make_transplant, make_weight, order_anew
+from tests.factories import NEW_YORK, make_member, make_transplant, make_weight
 from tests.regimens import ward as wards
 from tests.regimens.ward import Ward, make_ward
 

@@ -16,7 +16,7 @@ from regimens.models import (
     OutsideDose,
     PlannedDose,
 )
-from tests.factories import NEW_YORK, make_weight
+from tests.factories import NEW_YORK, make_weight, order_anew
 from tests.pages.test_chart import NBSP, chart, course_of, result
 from tests.regimens import ward as wards
 from tests.regimens.ward import Ward, make_ward
@@ -102,7 +102,7 @@ def test_the_order_stands_beside_what_was_built_and_a_difference_is_marked(clien
     assert "Order beside built" in page and "they differ" not in page
     order = course.orders.get()
     changed = [[code, "60" if code == "W12" else mg] for code, mg in order.ordered_rows]
-    course.orders.update(ordered_rows=changed)
+    order_anew(order, ordered_rows=changed)
     page = chart(client, ward.nurse, course)
     assert "they differ" in page
     assert re.search(r"Week 12</th><td>60 mg per kg</td><td>50 mg per kg</td><td><span class=\"tag tag-warn\">⚠ Differs", page)
