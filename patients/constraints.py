@@ -118,8 +118,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "lot_is_known_once_per_centre": ("This lot is already known here.", "number"),
     # Around a course
     "one_open_hold_per_course": (f"This course is on hold already. {OPEN_AGAIN}", ""),
-    "hold_reason_is_known": ("Choose the reason of the hold from the list.", "reason_code"),
-    "other_hold_reason_has_words": ("This reason needs words.", "reason"),
+    "hold_has_a_reason": ("Choose the reason of the hold from the list.", "reason_code"),
     "resumed_hold_has_who_when_why": ("Resuming needs the prescriber, the time and the reason.", "resume_reason"),
     "one_live_release_per_dose": (f"This dose is released already. {OPEN_AGAIN}", ""),
     "release_saw_creatinine_or_says_why": ("Enter a creatinine, or say why there is none.", "creatinine_missing_reason"),
@@ -133,12 +132,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "withdrawn_consent_has_who_when_why": ("Withdrawing a consent needs a reason.", "withdrawn_reason"),
     "weight_is_kept_once_per_course": ("Somebody signed this already.", ""),
     "kept_weight_has_a_reason": ("Say why the doses stay, in at least 10 characters.", "reason"),
-    "regimens_intervalrelease_dose_id_key": ("The interval of this dose is released already.", ""),
     "hold_is_ordered_or_follows_a_reaction": ("Name the prescriber who ordered the hold.", "ordered_by"),
     "one_live_decision_per_dose": (f"Somebody decided about this dose meanwhile. {OPEN_AGAIN}", ""),
     "released_interval_has_a_reason": ("Say why the interval may be shorter, in at least 10 characters.", "reason"),
-    "not_given_reason_is_known": ("Choose the reason from the list.", "reason_code"),
-    "other_not_given_reason_has_words": ("This reason needs words.", "reason"),
+    "not_given_has_a_reason": ("Choose the reason from the list.", "reason_code"),
+    "single_check_has_words": ("This reason needs words.", "single_words"),
+    "single_check_is_reviewed_by_another": ("You checked this plan: another pharmacist looks at it.", ""),
+    "reviewed_single_check_has_who_and_when": ("Say who looked at it, and when.", ""),
+    "single_check_is_listed_once": (f"This plan was signed a moment ago. {OPEN_AGAIN}", ""),
     # Findings
     "outside_dose_error_has_who_when_why": ("Marking a dose as entered in error needs a reason.", "error_reason"),
     "outside_dose_decision_has_who_when_why": ("The decision needs its reason.", "decision_reason"),
@@ -172,7 +173,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "handover_names_person_and_place": ("Name the accepting person and place.", "to_person"),
     "acknowledged_handover_says_who_and_how": ("Say how they acknowledged.", "acknowledged_how"),
     # Missed doses
-    "regimens_misseddosedecision_dose_id_key": (f"This missed dose is already decided. {OPEN_AGAIN}", ""),
     "decision_is_known": ("Choose a decision from the list.", "decision"),
     "giving_late_has_a_day": ("Giving late needs the day.", "give_on"),
     # Notices

@@ -6,7 +6,17 @@ import uuid
 
 from patients.access import one, patients_of
 from patients.models import Membership
-from regimens.models import Administration, AntibodyRemoval, Course, LabResult, Note, Order, OutsideDose, PlannedDose
+from regimens.models import (
+    Administration,
+    AntibodyRemoval,
+    Course,
+    LabResult,
+    Note,
+    Order,
+    OutsideDose,
+    PlannedDose,
+    SingleCheck,
+)
 
 
 def course_for(by: Membership | None, course_id: uuid.UUID) -> Course:
@@ -58,6 +68,14 @@ def note_for(by: Membership | None, note_id: int) -> Note:
         "patient__centre", "course__protocol", "owner__user", "written_by__user", "answered_by__user"
     )
     return one(rows.filter(patient__in=patients_of(by)), pk=note_id)
+
+
+def single_check_for(by: Membership | None, check_id: int) -> SingleCheck:
+    """One plan that a single pharmacist checked, with its course and people, or 404."""
+    rows = SingleCheck.objects.select_related(
+        "course__patient__centre", "course__protocol", "course__built_by__user", "checked_by__user", "reviewed_by__user"
+    )
+    return one(rows.filter(course__patient__in=patients_of(by)), pk=check_id)
 
 
 def order_for(by: Membership | None, order_id: int) -> Order:

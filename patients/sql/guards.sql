@@ -156,6 +156,7 @@ call audit.guard_entered('regimens_hold', 'statement_is_never_overwritten',
 call audit.guard_entered('regimens_handover', 'statement_is_never_overwritten', '{cancelled_at}',
   '{acknowledged_at,acknowledged_how,acknowledged_recorded_by_id}');
 call audit.guard_entered('regimens_misseddosedecision', 'statement_is_never_overwritten', '{superseded_at}');
+call audit.guard_entered('regimens_singlecheck', 'statement_is_never_overwritten', '{reviewed_at,reviewed_by_id,review}');
 call audit.guard('regimens_intervalrelease', 'statement_is_never_overwritten', 'update', 'new.* is distinct from old.*');
 call audit.guard('regimens_weightkept', 'statement_is_never_overwritten', 'update', 'new.* is distinct from old.*');
 

@@ -20,6 +20,7 @@ from regimens.actions.locks import lock_course, lock_open_courses
 from regimens.actions.orders import OrderFacts
 from regimens.actions.outside import OutsideFacts
 from regimens.actions.planning import Choices, DraftCourse, Weights
+from regimens.actions.reasons import chosen
 from regimens.domain.monograph import Anchor
 from regimens.domain.monograph import Protocol as ProtocolValue
 from regimens.domain.units import with_unit
@@ -255,7 +256,7 @@ def _settle_other_courses(transplant: Transplant, beside: Beside, *, by: Members
         sentence = f"A prescriber stops the course of transplant {numbers} first, or both go on."
         raise Refusal("other_course_prescriber", sentence, source="Role × action matrix of this centre", field="other_course")
     for course in running:
-        known = set(course.monograph.reasons.filter(kind="stopped").values_list("code", flat=True))
+        known = {row.code for row in course.monograph.to_domain().listed("stopped")}
         code = RETRANSPLANT if RETRANSPLANT in known else "other"
         stop_course(course=course, reason_code=code, reason=reason or "Transplanted again", by=by, at=at)
     return f"course of transplant {numbers} stopped"
@@ -325,11 +326,7 @@ def stop_course(*, course: Course, reason_code: str, reason: str, by: Membership
     # Starting locks the course too, so none can begin between this look and the stop.
     if Administration.objects.filter(dose__course=course, ended_at=None, error_at=None).exists():
         raise Refusal("infusion_running", "An infusion of this course is running: end it first.")
-    known = course.monograph.reasons.filter(kind="stopped", code=reason_code).first()
-    if known is None:
-        raise Refusal("unknown_reason", "Choose a reason from the list.", field="reason_code")
-    if known.needs_text and not reason.strip():
-        raise Refusal("reason_text", "This reason needs words.", field="reason")
+    known = chosen(course.monograph.to_domain(), "stopped", reason_code, reason)
     audit.event("stop_course", by=by, patient=course.patient, reason=reason or known.sentence, course=str(course.pk))
     close_course(course, reason_code, reason, by=by, at=at)
     return course

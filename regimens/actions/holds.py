@@ -17,9 +17,10 @@ from patients.models import Membership
 from patients.refusal import Refusal
 from patients.roles import Role, require
 from regimens.actions.locks import lock_course
+from regimens.actions.reasons import chosen
 from regimens.domain.clock import local_day
 from regimens.domain.units import day_text
-from regimens.models import Course, Hold, HoldReason, PlannedDose, Reaction
+from regimens.models import AFTER_REACTION, Course, Hold, PlannedDose, Reaction
 
 HOLD_RULES = "Site policy: holds"
 
@@ -56,11 +57,8 @@ def hold_course(
         raise Refusal("held_already", f"On hold since {on} by {held.held_by.user.printed_name}: {_words(held)}.")
     if not course.doses.filter(settled_at=None).exists():
         raise Refusal("nothing_left", "No dose of this course is left to hold.")
-    if reason_code not in HoldReason.values:
-        raise Refusal("unknown_reason", "Choose a reason from the list.", field="reason_code")
     reason = short_text(reason, field="reason", what="reason", limit=300)
-    if reason_code == HoldReason.OTHER and not reason:
-        raise Refusal("reason_text", "This reason needs words.", field="reason")
+    listed = chosen(course.monograph.to_domain(), "held", reason_code, reason)
     if review_on < local_day(at, course.patient.centre.time_zone):
         raise Refusal("review_is_past", "The review day cannot be in the past.", source=HOLD_RULES, field="review_on")
     _check_order(ordered_by, is_read_back, by)
@@ -78,6 +76,7 @@ def hold_course(
         return Hold.objects.create(
             course=course,
             reason_code=reason_code,
+            reason_words=listed.sentence,
             reason=reason,
             ordered_by=ordered_by,
             held_by=by,
@@ -97,8 +96,9 @@ def hold_after_reaction(courses: Sequence[Course], term: str, *, by: Membership,
     holds = [
         Hold(
             course=course,
-            reason_code=HoldReason.REACTION,
-            reason=f"Serious reaction: {term}",
+            reason_code=AFTER_REACTION,
+            reason_words="Serious reaction",
+            reason=term[:300],
             held_by=by,
             held_at=at,
             review_on=local_day(at, course.patient.centre.time_zone),
@@ -113,7 +113,7 @@ def is_after_reaction(hold: Hold) -> bool:
     since = Reaction.objects.filter(
         administration__patient=hold.course.patient_id, is_serious=True, error_at=None, recorded_at__gte=hold.held_at
     )
-    return hold.reason_code == HoldReason.REACTION or since.exists()
+    return hold.reason_code == AFTER_REACTION or since.exists()
 
 
 @transaction.atomic
@@ -159,7 +159,7 @@ def resume_course(
 
 
 def _words(hold: Hold) -> str:
-    return hold.reason or hold.get_reason_code_display().lower()
+    return hold.reason or hold.listed_reason.lower()
 
 
 def _check_order(ordered_by: Membership, is_read_back: bool, by: Membership) -> None:

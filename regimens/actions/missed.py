@@ -15,10 +15,11 @@ from patients.roles import require
 from regimens.actions.charting import Chart, clock, lock_dose
 from regimens.actions.decisions import EFFECTS, NEEDS_A_DAY, Choice
 from regimens.actions.missed_case import SOURCE, CaseFile, effects_of, options_for, read_case
-from regimens.domain.monograph import ReasonCode
+from regimens.actions.reasons import chosen
+from regimens.domain.monograph import Monograph, ReasonCode
 from regimens.domain.status import Status
 from regimens.domain.transitions import decisions_from
-from regimens.models import Decision, HoldReason, MissedDoseDecision, PlannedDose
+from regimens.models import Decision, MissedDoseDecision, PlannedDose
 
 __all__ = ["EFFECTS", "decide", "options_for", "read_case", "reasons_for", "refuse_unless_open"]
 
@@ -30,7 +31,7 @@ REACHED = {
     "pager": "By pager",
     "message": "By secure message",
 }
-# Which list of the monograph's reasons belongs to which decision. A hold has its own list: see ``reasons_for``.
+# Which list of the monograph's reasons belongs to which decision.
 REASON_KINDS = {
     Decision.GIVE_LATE: "late",
     Decision.GIVE_LATE_AND_SHIFT: "late",
@@ -44,13 +45,9 @@ REASON_KINDS = {
 }
 
 
-def reasons_for(decision: Decision, listed: tuple[ReasonCode, ...]) -> list[ReasonCode]:
-    """The reasons that may be signed with a decision; ``listed`` are the monograph's."""
-    if decision == Decision.HOLD:
-        return [
-            ReasonCode("held", code, label, needs_text=code == HoldReason.OTHER.value) for code, label in HoldReason.choices
-        ]
-    return [reason for reason in listed if reason.kind == REASON_KINDS[decision]]
+def reasons_for(decision: Decision, value: Monograph) -> tuple[ReasonCode, ...]:
+    """The monograph's reasons that may be signed with a decision."""
+    return value.listed(REASON_KINDS[decision])
 
 
 def decide(
@@ -160,9 +157,5 @@ def _not_from(status: Status, decision: Decision) -> Refusal:
 
 def _check_reason(chart: Chart, decision: Decision, reason_code: str, reason: str) -> None:
     assert chart.course is not None
-    listed = reasons_for(decision, chart.course.monograph.to_domain().reasons)
-    known = next((row for row in listed if row.code == reason_code), None)
-    if known is None:
-        raise Refusal("unknown_reason", "Choose a reason that belongs to this decision.", field="reason_code")
-    if known.needs_text and not reason:
-        raise Refusal("reason_text", "This reason needs words.", field="reason")
+    sentence = "Choose a reason that belongs to this decision."
+    chosen(chart.course.monograph.to_domain(), REASON_KINDS[decision], reason_code, reason, sentence=sentence)

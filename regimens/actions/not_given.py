@@ -11,6 +11,7 @@ from patients.models import Membership
 from patients.refusal import Refusal
 from patients.roles import require
 from regimens.actions.charting import lock_dose
+from regimens.actions.reasons import chosen
 from regimens.domain.reasons import Refused
 from regimens.domain.transitions import Event, transition
 from regimens.models import Hold, NotGivenToday, PlannedDose
@@ -36,14 +37,12 @@ def record_not_given(
         transition(status, Event.NOT_GIVEN_TODAY, by.role)
     except Refused as refused:
         raise Refusal(refused.code, refused.sentence, source=refused.source) from None
-    if reason_code not in NotGivenToday.Reason.values:
-        raise Refusal("not_given_reason_is_known", "Choose the reason from the list.", source=SOURCE, field="reason_code")
-    if reason_code == NotGivenToday.Reason.OTHER and not reason.strip():
-        raise Refusal("reason_text", "This reason needs words.", source=SOURCE, field="reason")
+    listed = chosen(live.course.monograph.to_domain(), "not_given", reason_code, reason)
     audit.event("not_given_today", by=by, patient=chart.patient, reason=reason.strip() or reason_code, dose=str(live.pk))
     return NotGivenToday.objects.create(
         dose=live,
         reason_code=reason_code,
+        reason_words=listed.sentence,
         reason=reason.strip(),
         was_prepared=was_prepared,
         recorded_by=by,

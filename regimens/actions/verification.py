@@ -10,14 +10,15 @@ from decimal import Decimal
 from django.db import transaction
 
 from patients import audit
+from patients.actions.common import plain_refusals, signed_reason
 from patients.identity import identity_matches
 from patients.models import Membership
 from patients.refusal import Refusal
-from patients.roles import require
+from patients.roles import Role, require
 from regimens.actions import planning
 from regimens.actions.courses import is_anchor_outdated
 from regimens.actions.locks import lock_course
-from regimens.models import Course, PlannedDose, WeightBasis, WeightKept
+from regimens.models import Course, PlannedDose, SingleCheck, WeightBasis, WeightKept
 
 INDEPENDENT = "Site policy: independent check"
 
@@ -29,16 +30,26 @@ def open_unsigned(course: Course):
 
 @transaction.atomic
 def verify_course(
-    *, course: Course, shown_hash: str, mrn_tail: str, birth_year: str, own_dose_mg: Decimal, by: Membership, at: datetime
+    *,
+    course: Course,
+    shown_hash: str,
+    mrn_tail: str,
+    birth_year: str,
+    own_dose_mg: Decimal,
+    by: Membership,
+    at: datetime,
+    single_why: str = "",
+    single_words: str = "",
 ) -> Course:
     """Sign every unsigned live dose of a course, after an independent check. The view has checked the password.
 
     Refused: the builder; a plan sent back with a query that nobody has answered; an identity that does not match; a dose of one's
     own that differs from the first computed one; a plan that changed after it was shown (``shown_hash`` from :func:`plan_hash`); an
-    off-label order without the prescriber's signature.
+    off-label order without the prescriber's signature; a plan that a prescriber built without ``single_why``, the coded reason why
+    one pharmacist alone checks it, and its words where the code needs them.
     """
     course = lock_course(course)
-    doses = list(open_unsigned(course).select_for_update(of=("self",)))
+    doses = list(open_unsigned(course).select_for_update(of=("self",)).select_related("built_by"))
     for dose in doses:
         dose.course = course
     patient = course.patient
@@ -52,13 +63,71 @@ def verify_course(
         )
     planning.check_may_plan(patient)
     planning.check_outside(course)
-    audit.event("verify_course", by=by, patient=patient, course=str(course.pk), revision=course.revision, signed=shown_hash)
+    single = _single_check(course, doses, single_why, single_words.strip(), by, at)
+    audit.event(
+        "verify_course",
+        by=by,
+        patient=patient,
+        course=str(course.pk),
+        revision=course.revision,
+        signed=shown_hash,
+        single=single_why if single else "",
+    )
     for dose in doses:
         dose.verified_by, dose.verified_at, dose.content_hash = by, at, planning.content_hash(dose)
     PlannedDose.objects.bulk_update(doses, ["verified_by", "verified_at", "content_hash"])
     if order.weight_basis == WeightBasis.DRY:
         _keep_dry_weight(course, doses, by, at)
+    if single is not None:
+        with plain_refusals():
+            single.save(force_insert=True)
     return course
+
+
+def is_checked_by_one(doses: Sequence[PlannedDose]) -> bool:
+    """Whether a prescriber built the plan: then the pharmacist who checks it is the only one to see it (W1.15).
+
+    A row that takes another one's place by a prescriber's decision is not: the plan it belongs to was checked before.
+    """
+    return any(dose.replaces_id is None and dose.built_by.role == Role.PRESCRIBER for dose in doses)
+
+
+def _single_check(
+    course: Course, doses: Sequence[PlannedDose], why: str, words: str, by: Membership, at: datetime
+) -> SingleCheck | None:
+    if not is_checked_by_one(doses):
+        return None
+    if why not in SingleCheck.Why.values:
+        raise Refusal(
+            "single_check_why",
+            "A prescriber built this plan: say why one pharmacist alone checks it. Another one looks at it afterwards.",
+            source=INDEPENDENT,
+            field="single_why",
+        )
+    if why == SingleCheck.Why.OTHER and not words:
+        raise Refusal("reason_text", "This reason needs words.", field="single_words")
+    return SingleCheck(course=course, revision=course.revision, why=why, words=words, checked_by=by, checked_at=at)
+
+
+@transaction.atomic
+def review_single_check(*, check: SingleCheck, review: str, by: Membership, at: datetime) -> SingleCheck:
+    """Another pharmacist has looked at a plan that one alone had checked. The view has checked the password.
+
+    Refused: another role; whoever checked or built it; looked at already; fewer than 10 characters about what was found.
+    """
+    require(by, "verify")
+    course = lock_course(check.course)
+    row = SingleCheck.objects.select_for_update(of=("self",)).select_related("checked_by").get(pk=check.pk)
+    if row.reviewed_at:
+        raise Refusal("reviewed_already", "Another pharmacist has looked at this plan already.")
+    if row.checked_by.user_id == by.user_id or course.doses.filter(built_by__user=by.user_id).exists():
+        raise Refusal("own_course", "You checked or built this plan: another pharmacist looks at it.", source=INDEPENDENT)
+    review = signed_reason(review, field="review", sentence="Say what you found")
+    audit.event("review_single_check", by=by, patient=course.patient, reason=review, course=str(course.pk), check=row.pk)
+    row.reviewed_by, row.reviewed_at, row.review = by, at, review
+    with plain_refusals():
+        row.save(update_fields=["reviewed_by", "reviewed_at", "review"])
+    return row
 
 
 def _keep_dry_weight(course: Course, doses: Sequence[PlannedDose], by: Membership, at: datetime) -> None:

@@ -245,6 +245,10 @@ class Monograph:
         """The protocol with this code; KeyError when there is none."""
         return _by_code(self.protocols, code)
 
+    def listed(self, kind: str) -> tuple[ReasonCode, ...]:
+        """The reasons of one list, in its order."""
+        return tuple(row for row in self.reasons if row.kind == kind)
+
     def rate_table(self, code: str) -> RateTable:
         """The rate table "initial" or "subsequent"; KeyError for another word."""
         return _by_code(self.rate_tables, code)

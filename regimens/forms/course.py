@@ -8,7 +8,9 @@ from typing import Any
 
 from django import forms
 
+from patients.fields import LineField
 from regimens.forms.common import password_field
+from regimens.models import SingleCheck
 
 # A comma only where it parts thousands: 140,5 is not 1,405 (hazard H04).
 AMOUNT = re.compile(r"(?:[0-9]{1,6}|[0-9]{1,3},[0-9]{3})(?:\.[0-9]{1,2})?", re.ASCII)
@@ -55,6 +57,29 @@ class SignForm(forms.Form):
     """Nothing but a signature."""
 
     password = password_field()
+
+
+class SingleSignForm(SignForm):
+    """The signature under a plan that a prescriber built: why one pharmacist alone checks it."""
+
+    single_why = forms.ChoiceField(
+        label="Why you alone check it",
+        choices=[("", "Choose…"), *SingleCheck.Why.choices],
+        help_text="A prescriber built this plan. It is listed until another pharmacist has looked at it.",
+    )
+    single_words = LineField(
+        label="In words", max_length=300, required=False, what="reason", help_text="Needed for another reason"
+    )
+
+    field_order = ["single_why", "single_words", "password"]
+
+
+class ReviewForm(SignForm):
+    """What another pharmacist found, signed."""
+
+    review = LineField(label="What you found", max_length=300, what="finding", help_text="At least 10 characters")
+
+    field_order = ["review", "password"]
 
 
 class StopForm(forms.Form):

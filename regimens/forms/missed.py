@@ -9,10 +9,10 @@ from django import forms
 
 from patients.fields import DayField, LineField
 from regimens.actions.missed import REACHED, REASON_KINDS, reasons_for
-from regimens.domain.monograph import Protocol, ReasonCode
+from regimens.domain.monograph import Monograph, Protocol, ReasonCode
 from regimens.forms.common import NOT_CHOSEN, password_field
 from regimens.forms.course import AmountField
-from regimens.models import Decision, NotGivenToday
+from regimens.models import Decision
 
 
 class DecideForm(forms.Form):
@@ -32,7 +32,7 @@ class DecideForm(forms.Form):
     def __init__(
         self,
         *args: Any,
-        reasons: tuple[ReasonCode, ...],
+        value: Monograph,
         available: Collection[Decision],
         protocols: Sequence[Protocol] = (),
         **kwargs: Any,
@@ -57,7 +57,7 @@ class DecideForm(forms.Form):
         choices = [
             (
                 ", ".join(decision.label if place == 0 else decision.label.lower() for place, decision in enumerate(shared)),
-                [(f"{kind}:{row.code}", row.sentence) for row in reasons_for(shared[0], reasons)],
+                [(f"{kind}:{row.code}", row.sentence) for row in reasons_for(shared[0], value)],
             )
             for kind, shared in groups.items()
         ]
@@ -84,9 +84,9 @@ class OmitForm(forms.Form):
     reached_by = forms.ChoiceField(label="How you were reached", choices=[*NOT_CHOSEN, *REACHED.items()])
     password = password_field()
 
-    def __init__(self, *args: Any, reasons: tuple[ReasonCode, ...], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, value: Monograph, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        listed = reasons_for(Decision.OMIT, reasons)
+        listed = reasons_for(Decision.OMIT, value)
         self.fields["reason_code"].choices = [*NOT_CHOSEN, *((row.code, row.sentence) for row in listed)]
 
 
@@ -100,10 +100,14 @@ class BeforeReferralForm(forms.Form):
 class NotGivenForm(forms.Form):
     """Why a dose is not given today, and whether it had been prepared. Nothing is chosen beforehand."""
 
-    reason_code = forms.ChoiceField(label="Reason", choices=NotGivenToday.Reason.choices, widget=forms.RadioSelect)
+    reason_code = forms.ChoiceField(label="Reason", widget=forms.RadioSelect)
     reason = LineField(label="In words", max_length=300, required=False, what="reason", help_text="Needed for another reason")
     was_prepared = forms.ChoiceField(
         label="Had the dose been prepared?",
         choices=[("yes", "Yes: it is wasted or returned"), ("no", "No")],
         widget=forms.RadioSelect,
     )
+
+    def __init__(self, *args: Any, reasons: Sequence[ReasonCode], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason_code"].choices = [(row.code, row.sentence) for row in reasons]

@@ -11,8 +11,8 @@ from django import forms
 from patients.fields import DayField, LineField, LocalDateTimeField
 from patients.models import Membership
 from patients.roles import Role
+from regimens.domain.monograph import ReasonCode
 from regimens.forms.common import NOT_CHOSEN, ChosenPerson, password_field, prescribers_of
-from regimens.models import HoldReason
 
 
 class ReplanForm(forms.Form):
@@ -58,9 +58,13 @@ class OrderedForm(forms.Form):
 class HoldForm(OrderedForm):
     """Why nothing is given for now, and when somebody looks again."""
 
-    reason_code = forms.ChoiceField(label="Reason", choices=[*NOT_CHOSEN, *HoldReason.choices])
+    reason_code = forms.ChoiceField(label="Reason")
     reason = LineField(label="In words", max_length=300, required=False, what="reason", help_text="Needed for another reason")
     review_on = DayField(label="Look at it again on", help_text="The worklist shows it from that day on, such as 24-Nov-2026")
+
+    def __init__(self, *args: Any, reasons: Sequence[ReasonCode], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason_code"].choices = [*NOT_CHOSEN, *((row.code, row.sentence) for row in reasons)]
 
 
 class ResumeForm(OrderedForm):

@@ -1,13 +1,14 @@
 """What is planned, given and missed. One module per subject; import names from here."""
 
 from regimens.models.care import (
+    AFTER_REACTION,
     Authorization,
     Consent,
     Hold,
-    HoldReason,
     IntervalRelease,
     NotGivenToday,
     Release,
+    SingleCheck,
     WeightKept,
 )
 from regimens.models.course import Course, PlannedDose, PriorIg, SheetCopy
@@ -39,6 +40,7 @@ from regimens.models.record import (
 from regimens.models.stock import Lot
 
 __all__ = [
+    "AFTER_REACTION",
     "COUNTED",
     "Administration",
     "AntibodyRemoval",
@@ -48,7 +50,6 @@ __all__ = [
     "Decision",
     "Handover",
     "Hold",
-    "HoldReason",
     "IntervalRelease",
     "LabResult",
     "Limit",
@@ -81,6 +82,7 @@ __all__ = [
     "RiskReview",
     "Section",
     "SheetCopy",
+    "SingleCheck",
     "Statement",
     "VialSize",
     "VialUse",

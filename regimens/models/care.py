@@ -9,26 +9,29 @@ from patients.models import Membership, WeightMeasurement
 from regimens.models.course import Course, PlannedDose
 from regimens.models.findings import LabResult
 
-
-class HoldReason(models.TextChoices):
-    SEPSIS = "sepsis", "Sepsis"
-    KIDNEY_INJURY = "kidney_injury", "Acute kidney injury"
-    THROMBOSIS = "thrombosis", "Thrombosis"
-    FLUID_OVERLOAD = "fluid_overload", "Fluid overload"
-    REACTION = "reaction", "Serious reaction"
-    SUPPLY = "supply", "Product not available"
-    REFUSED = "refused", "Patient refused"
-    NO_ACCESS = "no_access", "No venous access"
-    NO_INTAKE = "nil_by_mouth", "Nil by mouth or procedure"
-    OTHER = "other", "Another reason"
+AFTER_REACTION = "serious_reaction"  # the code of the monograph's list by which a recorded reaction holds a course
 
 
-class Hold(models.Model):
+class Reasoned(models.Model):
+    """A reason from the monograph's list, with its sentence as it read when it was chosen, and more in words."""
+
+    reason_code = models.CharField(max_length=40)
+    reason_words = models.CharField("reason as listed", max_length=200, blank=True)
+    reason = models.CharField("in words", max_length=300, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def listed_reason(self) -> str:
+        """The reason as people read it; of a row older than the lists, its code in plain letters."""
+        return self.reason_words or self.reason_code.replace("_", " ").capitalize()
+
+
+class Hold(Reasoned):
     """No dose of the course starts until somebody resumes it. Windows go on closing: each one that does is decided about."""
 
     course = models.ForeignKey(Course, PROTECT, related_name="holds")
-    reason_code = models.CharField(max_length=20, choices=HoldReason.choices)
-    reason = models.CharField("in words", max_length=300, blank=True)
     ordered_by = models.ForeignKey(
         Membership,
         PROTECT,
@@ -49,10 +52,9 @@ class Hold(models.Model):
         ordering = ["held_at"]
         constraints = [
             UniqueConstraint(fields=["course"], condition=Q(resumed_at=None), name="one_open_hold_per_course"),
-            CheckConstraint(condition=Q(reason_code__in=HoldReason.values), name="hold_reason_is_known"),
-            CheckConstraint(condition=~Q(reason_code="other") | ~Q(reason=""), name="other_hold_reason_has_words"),
+            CheckConstraint(condition=~Q(reason_code=""), name="hold_has_a_reason"),
             CheckConstraint(
-                condition=Q(ordered_by__isnull=False) | Q(reason_code="reaction") & ~Q(reason=""),
+                condition=Q(ordered_by__isnull=False) | Q(reason_code=AFTER_REACTION) & ~Q(reason=""),
                 name="hold_is_ordered_or_follows_a_reaction",
             ),
             CheckConstraint(
@@ -161,6 +163,44 @@ class Consent(models.Model):
         ]
 
 
+class SingleCheck(models.Model):
+    """A plan that a prescriber built and one pharmacist alone checked, because no second one could be had (W1.15).
+
+    It is as good as signed; it is listed until another pharmacist has looked at it.
+    """
+
+    class Why(models.TextChoices):
+        OFF_HOURS = "off_hours", "Night, weekend or holiday: no second pharmacist on duty"
+        WINDOW = "window", "The window was about to close"
+        ABSENT = "absent", "The second pharmacist was called and could not come"
+        OTHER = "other", "Another reason"
+
+    course = models.ForeignKey(Course, PROTECT, related_name="single_checks")
+    revision = models.PositiveIntegerField()
+    why = models.CharField(max_length=10, choices=Why.choices)
+    words = models.CharField("in words", max_length=300, blank=True)
+    checked_by = models.ForeignKey(Membership, PROTECT, related_name="+")
+    checked_at = models.DateTimeField()
+    reviewed_by = models.ForeignKey(Membership, PROTECT, null=True, blank=True, related_name="+")
+    reviewed_at = models.DateTimeField(null=True, blank=True)
+    review = models.CharField("what the second pharmacist found", max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            UniqueConstraint(fields=["course", "revision", "checked_at"], name="single_check_is_listed_once"),
+            CheckConstraint(condition=~Q(why="other") | ~Q(words=""), name="single_check_has_words"),
+            CheckConstraint(
+                condition=Q(reviewed_by=None) | ~Q(reviewed_by=F("checked_by")), name="single_check_is_reviewed_by_another"
+            ),
+            CheckConstraint(
+                condition=Q(reviewed_by__isnull=True, reviewed_at__isnull=True, review="")
+                | Q(reviewed_by__isnull=False, reviewed_at__isnull=False) & ~Q(review=""),
+                name="reviewed_single_check_has_who_and_when",
+            ),
+        ]
+        indexes = [Index(fields=["checked_at"], condition=Q(reviewed_at=None), name="single_checks_to_review")]
+
+
 class WeightKept(models.Model):
     """A pharmacist signed that the doses stay as they are although a newer weight differs by 10 percent or more."""
 
@@ -189,21 +229,10 @@ class IntervalRelease(models.Model):
         constraints = [CheckConstraint(condition=Q(reason__regex=r"^.{10,}$"), name="released_interval_has_a_reason")]
 
 
-class NotGivenToday(models.Model):
+class NotGivenToday(Reasoned):
     """A nurse's note that a dose was not given on a day, and why. It closes nothing: the case opens with it."""
 
-    class Reason(models.TextChoices):
-        NO_ACCESS = "no_access", "No venous access"
-        UNWELL = "unwell", "Patient too unwell"
-        REFUSED = "refused", "Patient refused"
-        ABSENT = "absent", "Patient not here"
-        NO_PRODUCT = "no_product", "Product not here"
-        WAITING = "waiting", "Waiting for a result or a decision"
-        OTHER = "other", "Another reason"
-
     dose = models.ForeignKey(PlannedDose, PROTECT, related_name="not_given")
-    reason_code = models.CharField(max_length=12, choices=Reason.choices)
-    reason = models.CharField("in words", max_length=300, blank=True)
     was_prepared = models.BooleanField("the dose had been prepared")
     recorded_by = models.ForeignKey(Membership, PROTECT, related_name="+")
     recorded_at = models.DateTimeField()
@@ -211,10 +240,6 @@ class NotGivenToday(models.Model):
     class Meta:
         ordering = ["recorded_at"]
         constraints = [
-            CheckConstraint(
-                condition=Q(reason_code__in=["no_access", "unwell", "refused", "absent", "no_product", "waiting", "other"]),
-                name="not_given_reason_is_known",
-            ),
-            CheckConstraint(condition=~Q(reason_code="other") | ~Q(reason=""), name="other_not_given_reason_has_words"),
+            CheckConstraint(condition=~Q(reason_code=""), name="not_given_has_a_reason"),
         ]
         indexes = [Index(fields=["dose", "recorded_at"], name="not_given_by_dose")]

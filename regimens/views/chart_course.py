@@ -135,7 +135,7 @@ def _notices(
 
 def _hold_notice(hold: Hold, course: Course, by: Membership, now: datetime) -> Notice:
     zone = course.patient.centre.time_zone
-    words = hold.get_reason_code_display() + (f", {hold.reason}" if hold.reason else "")
+    words = hold.listed_reason + (f", {hold.reason}" if hold.reason else "")
     is_due = hold.review_on <= local_day(now, zone)
     review = "Review day reached" if is_due else "Review on"
     text = (
@@ -218,9 +218,7 @@ def _picture(facts: ChartFacts, course: Course, lines: Sequence[DoseLine], now: 
         if weight.error_at is None
     ]
     holds = [
-        timeline.Span(
-            hold.held_at, hold.resumed_at, f"{hold.get_reason_code_display()}{'' if hold.resumed_at else ', not resumed'}"
-        )
+        timeline.Span(hold.held_at, hold.resumed_at, f"{hold.listed_reason}{'' if hold.resumed_at else ', not resumed'}")
         for hold in facts.holds[course.pk]
     ]
     story = timeline.Story(

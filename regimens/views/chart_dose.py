@@ -222,7 +222,7 @@ def _decided(record: DoseRecord, zone: str) -> list[str]:
         word = record.decision.get_decision_display()
         said.append(f"{word}{on}: {record.decision.decided_by.user.printed_name}")
     said += [
-        f"Not given {display.format_instant(row.recorded_at, zone)}: {row.get_reason_code_display().lower()}"
+        f"Not given {display.format_instant(row.recorded_at, zone)}: {row.listed_reason.lower()}"
         + (f", {row.reason}" if row.reason else "")
         + f" ({row.recorded_by.user.printed_name})"
         for row in record.not_given

@@ -30,7 +30,8 @@ def hold(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     now = timezone.now()
     held = holds.open_hold(course)
     by = request.membership
-    form = HoldForm(request.POST, by=by) if request.method == "POST" else HoldForm(by=by)
+    reasons = course.monograph.to_domain().listed("held")
+    form = HoldForm(request.POST if request.method == "POST" else None, by=by, reasons=reasons)
     form.order_fields(["reason_code", "reason", "review_on", "ordered_by", "is_read_back", "password"])
 
     def act() -> Hold:
@@ -99,7 +100,7 @@ def _page(
 
 def _held(held: Hold, zone: str) -> dict[str, str]:
     """The open hold, written."""
-    words = held.get_reason_code_display()
+    words = held.listed_reason
     return {
         "reason": f"{words}: {held.reason}" if held.reason else words,
         "since": display.format_instant(held.held_at, zone),

@@ -187,8 +187,8 @@ class _Page:
         """The order to omit a missed dose, for who may sign it."""
         if not may(self.request.membership, "decide_missed"):
             return None
-        reasons = self.dose.course.monograph.to_domain().reasons
-        return OmitForm(data, reasons=reasons, prefix=row.pk.hex, auto_id="id_omit_%s")
+        value = self.dose.course.monograph.to_domain()
+        return OmitForm(data, value=value, prefix=row.pk.hex, auto_id="id_omit_%s")
 
     def omit(self) -> HttpResponse:
         """Omit a dose that was missed before this one, by one signed order."""

@@ -156,7 +156,7 @@ def _form(
     value = chart.course.monograph.to_domain()
     return DecideForm(
         data,
-        reasons=value.reasons,
+        value=value,
         available=[decision for decision, option in options.items() if option.is_available],
         protocols=domain.other_protocols(file.case, value),
     )
@@ -218,8 +218,7 @@ def _closed_case(request: HttpRequest, chart: Chart, dose: PlannedDose, refused:
     """Nothing is to be decided: the sentence says why, and what was decided is shown where somebody did."""
     assert chart.course is not None
     decision = MissedDoseDecision.objects.filter(dose=dose, superseded_at=None).select_related("decided_by__user").first()
-    listed = chart.course.monograph.to_domain().reasons
-    reasons = missed.reasons_for(Decision(decision.decision), listed) if decision else []
+    reasons = missed.reasons_for(Decision(decision.decision), chart.course.monograph.to_domain()) if decision else ()
     words = next((r.sentence for r in reasons if decision and r.code == decision.reason_code), "")
     shown = {"dose": dose, "refusal": refused, "decision": decision, "reason": words}
     context = patient_frame(chart.patient, now) | shown
@@ -327,7 +326,8 @@ def not_given(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
     dose = dose_for(request.membership, dose_id)
     require(request.membership, "not_given_today")
     now = timezone.now()
-    form = NotGivenForm(request.POST) if request.method == "POST" else NotGivenForm()
+    reasons = dose.course.monograph.to_domain().listed("not_given")
+    form = NotGivenForm(request.POST if request.method == "POST" else None, reasons=reasons)
     refusal = None
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data

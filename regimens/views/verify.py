@@ -28,7 +28,7 @@ from regimens.access import course_for
 from regimens.actions import notes, planning, verification
 from regimens.domain.clock import local_day
 from regimens.domain.reasons import Refused
-from regimens.forms.course import SignForm, VerifyForm
+from regimens.forms.course import SignForm, SingleSignForm, VerifyForm
 from regimens.forms.notes import ReturnForm, owners_of
 from regimens.models import Course, Note, PlannedDose
 from regimens.templatetags import display
@@ -142,9 +142,10 @@ def _forms(request: HttpRequest, course: Course, doses: list[PlannedDose], own: 
         returned = posted and "return" in request.POST
         back = ReturnForm(request.POST, owners=owners) if returned else ReturnForm(initial=initial, owners=owners)
     compared = posted and "return" not in request.POST
+    signing = SingleSignForm if verification.is_checked_by_one(doses) else SignForm
     return Forms(
         check=VerifyForm(request.POST) if compared else VerifyForm(initial={"shown_hash": verification.plan_hash(doses)}),
-        sign=SignForm(request.POST) if "sign" in request.POST else SignForm(),
+        sign=signing(request.POST if "sign" in request.POST else None),
         back=back,
     )
 
@@ -157,11 +158,14 @@ def _check_and_sign(request: HttpRequest, course: Course, doses: list[PlannedDos
         if forms.agreed and "sign" in request.POST and forms.sign.is_valid():
             signed_by(request, forms.sign.cleaned_data["password"])
             shown = forms.check.cleaned_data["shown_hash"]
-            verification.verify_course(course=course, shown_hash=shown, by=request.membership, at=now, **_typed(forms.check))
+            single = {name: forms.sign.cleaned_data.get(name, "") for name in ("single_why", "single_words")}
+            verification.verify_course(
+                course=course, shown_hash=shown, by=request.membership, at=now, **_typed(forms.check), **single
+            )
             forms.done = "Signed: the plan is verified."
     except Refusal as refused:
-        forms.agreed = forms.agreed and refused.field == "password"
-        forms.refusal = add_refusal(forms.sign if refused.field == "password" else forms.check, refused)
+        forms.agreed = forms.agreed and refused.field in forms.sign.fields
+        forms.refusal = add_refusal(forms.sign if refused.field in forms.sign.fields else forms.check, refused)
 
 
 def _typed(check: VerifyForm) -> dict[str, Any]:

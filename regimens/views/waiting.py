@@ -42,6 +42,7 @@ KINDS = (
     Kind("order", "Orders to build", "ordered", "Build", _to("course-build")),
     Kind("cosign", "Orders for you to sign", "entered", "Sign", _to("order-cosign")),
     Kind("verify", "Awaiting verification", "built", "Check", _to("verify")),
+    Kind("single", "Checked by one pharmacist alone: another one looks at it", "checked", "Look at it", _to("single-check")),
     Kind("query", "Queries for you", "by", "Answer", _to("note-answer")),
     Kind("result", "Results that ask you", "sampled", "Answer", _to("result-decide")),
     Kind("hold", "On hold, review day reached", "review", "Review", _to("course-resume")),
@@ -107,6 +108,11 @@ UNION ALL
          GROUP BY d.course_id ORDER BY min(d.built_at) LIMIT 51) d
    JOIN regimens_course c ON c.id = d.course_id JOIN regimens_protocol q ON q.id = c.protocol_id)
 UNION ALL
+  (SELECT 'single', s.id::text, c.patient_id, s.checked_at, NULL, 'Revision ' || s.revision
+   FROM regimens_singlecheck s JOIN regimens_course c ON c.id = s.course_id
+   JOIN patients_patient p ON p.id = c.patient_id AND p.closed_at IS NULL
+   WHERE s.reviewed_at IS NULL AND p.centre_id = %(centre)s ORDER BY s.checked_at LIMIT 11)
+UNION ALL
   (SELECT 'query', n.id::text, n.patient_id, n.written_at, n.due_on, left(n.text, 80)
    FROM regimens_note n JOIN patients_patient p ON p.id = n.patient_id AND p.closed_at IS NULL
    WHERE n.is_query AND n.answered_at IS NULL AND n.owner_id = %(me)s ORDER BY n.due_on LIMIT 11)
@@ -134,7 +140,7 @@ UNION ALL
        AND l.sampled_at > given.last_at AND l.value >= r.value AND l.decided_at IS NOT NULL)
    ORDER BY r.sampled_at LIMIT 11)
 UNION ALL
-  (SELECT 'hold', c.id::text, c.patient_id, h.held_at, h.review_on, h.reason_code
+  (SELECT 'hold', c.id::text, c.patient_id, h.held_at, h.review_on, coalesce(nullif(h.reason_words, ''), h.reason_code)
    FROM regimens_hold h JOIN regimens_course c ON c.id = h.course_id JOIN patients_patient p ON p.id = c.patient_id
    WHERE h.resumed_at IS NULL AND h.review_on <= %(today)s AND c.stopped_at IS NULL AND p.centre_id = %(centre)s
      AND p.closed_at IS NULL
@@ -224,7 +230,7 @@ def people_in(rows: list[dict[str, Any]]) -> set[Known]:
     return {Known(row["name_key"], row["birth_on"], row["mrn"]) for row in rows}
 
 
-def parts(rows: list[dict[str, Any]], alike: frozenset[str], zone: str, hold_words: dict[str, str]) -> list[Part]:
+def parts(rows: list[dict[str, Any]], alike: frozenset[str], zone: str) -> list[Part]:
     """The groups that have something in them, in their order."""
     found = []
     for kind in KINDS:
@@ -232,12 +238,12 @@ def parts(rows: list[dict[str, Any]], alike: frozenset[str], zone: str, hold_wor
         shown = LIMITS.get(kind.code, SHOWN)
         if own:
             count = f"{shown}+" if len(own) > shown else str(len(own))
-            lines = [_line(row, kind, alike, zone, hold_words) for row in own[:shown]]
+            lines = [_line(row, kind, alike, zone) for row in own[:shown]]
             found.append(Part(kind.code, kind.title, count, kind.when, lines))
     return found
 
 
-def _line(row: dict[str, Any], kind: Kind, alike: frozenset[str], zone: str, hold_words: dict[str, str]) -> Line:
+def _line(row: dict[str, Any], kind: Kind, alike: frozenset[str], zone: str) -> Line:
     due_on = row["due_on"]
     return Line(
         pk=f"{kind.code}-{row['pk']}",
@@ -246,7 +252,7 @@ def _line(row: dict[str, Any], kind: Kind, alike: frozenset[str], zone: str, hol
         born=display.format_day(row["birth_on"]),
         mrn=display.format_mrn(row["mrn"]),
         ward=row["ward"],
-        what=hold_words.get(row["what"], row["what"]) if kind.code == "hold" else row["what"],
+        what=row["what"],
         when=display.format_weekday_day(due_on) if due_on else display.format_instant(row["at"], zone),
         url=kind.address(row["pk"]),
         act=kind.act,

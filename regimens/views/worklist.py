@@ -35,14 +35,13 @@ from patients.models import Centre, Membership
 from patients.names import Known, mistakable
 from patients.roles import may
 from regimens.domain.clock import last_day, local_day
-from regimens.models import HoldReason, Limit, PlannedDose, Release
+from regimens.models import Limit, PlannedDose, Release
 from regimens.models.status import IN_HOURS_SQL, in_hours_sql, open_status_sql, with_hold
 from regimens.templatetags import display
 from regimens.views import waiting
 from regimens.views.rows import short_title
 
 STATUS_WORD = {"target": "due", "next": "upcoming"}
-HOLD_WORDS = dict(HoldReason.choices)
 PAGE_ROWS = 50
 AHEAD = timedelta(days=7)
 WIDEST_WINDOW = timedelta(days=30)  # held by the constraint window_is_at_most_30_days
@@ -100,7 +99,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     alike = mistakable(people | waiting.people_in(waits))
     context = {
         "groups": _grouped(doses[:PAGE_ROWS], counts, request.membership, now, alike),
-        "waiting": waiting.parts(waits, alike, centre.time_zone, HOLD_WORDS),
+        "waiting": waiting.parts(waits, alike, centre.time_zone),
         "counts": counts,
         "shown": min(len(doses), PAGE_ROWS),
         "total": _capped(sum(counts[code] for code, _ in GROUPS)),

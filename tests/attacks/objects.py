@@ -247,6 +247,14 @@ def _around_the_course(cast: Cast, course: m.Course, ward: wards.Ward, say: Text
     m.SheetCopy.objects.create(
         dose=dose, code="7F3A-91C2", copy_number=1, size="a4", is_draft=False, printed_by=by, printed_at=signed
     )
+    cast.rows["check_id"] = m.SingleCheck.objects.create(
+        course=course, revision=course.revision, why="other", words=say(300, "Alone on a Sunday"), checked_by=ward.second_pharmacist,
+        checked_at=signed,
+    ).pk  # fmt: skip
+    m.SingleCheck.objects.create(
+        course=course, revision=course.revision, why="other", words=say(300, "Alone at night"), checked_by=ward.second_pharmacist,
+        checked_at=now, reviewed_by=ward.pharmacist, reviewed_at=now, review=say(300, "Counted again, agrees"),
+    )  # fmt: skip
     m.Notice.objects.create(kind="missed", dose=wards.dose(course, 2), recipient=ward.prescriber, claimed_at=signed)
     m.MissedDoseDecision.objects.create(
         dose=wards.dose(course, 7), decision="give_late", give_on=now.date(), reason_code="other", reason=say(300, "Agreed"),

@@ -10,7 +10,17 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 
 from patients.models import Event, Membership, Patient, Transplant
-from regimens.models import Administration, AntibodyRemoval, Course, LabResult, Note, Order, OutsideDose, PlannedDose
+from regimens.models import (
+    Administration,
+    AntibodyRemoval,
+    Course,
+    LabResult,
+    Note,
+    Order,
+    OutsideDose,
+    PlannedDose,
+    SingleCheck,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -44,6 +54,10 @@ def addresses() -> dict[str, list[str]]:
     risen = LabResult.objects.order_by("value").last()
     removal = AntibodyRemoval.objects.get()
     query = Note.objects.get(answered_at=None, is_query=True)
+    checker = Membership.objects.get(user__username="pharmacist1")
+    single = SingleCheck.objects.create(
+        course=open_course, revision=1, why="off_hours", checked_by=checker, checked_at=open_course.built_at
+    )
     assert risen is not None
     return {
         "pharmacist2": [
@@ -86,6 +100,7 @@ def addresses() -> dict[str, list[str]]:
             f"/doses/{due.pk}/move/",
             f"/patients/{patient.pk}/hand-over/",
             "/weights/",
+            f"/single-checks/{single.pk}/",
             f"/doses/{due.pk}/",
             f"/doses/{due.pk}/release/",
             f"/courses/{due.course_id}/papers/",

@@ -186,7 +186,13 @@ def test_bookings_and_what_nurses_noted_stand_beneath_the_dose(client: Client, w
     dose = course.doses.get(number=2)
     PlannedDose.objects.filter(pk=dose.pk).update(booked_for=now + timedelta(hours=2), booked_place="Infusion clinic")
     NotGivenToday.objects.create(
-        dose=dose, reason_code="no_access", reason="Line lost", was_prepared=False, recorded_by=ward.nurse, recorded_at=now
+        dose=dose,
+        reason_code="no_access",
+        reason_words="No venous access",
+        reason="Line lost",
+        was_prepared=False,
+        recorded_by=ward.nurse,
+        recorded_at=now,
     )
     row = row_of(chart(client, ward.nurse, course), 2)
     assert "Booked " in row and "Infusion clinic" in row

@@ -399,7 +399,7 @@ def test_only_another_protocol_of_the_same_graft_is_changed_to(code):
         ("hold", {"review_on": None}, "review_on"),
         ("hold", {"review_on": date(2026, 12, 7)}, "review_on"),
         ("hold", {"reason_code": "other"}, "reason"),
-        ("hold", {"reason_code": "declined"}, "reason_code"),
+        ("hold", {"reason_code": "graft_loss"}, "reason_code"),
     ],
 )
 def test_what_a_decision_needs_is_asked_for_at_its_field(decision, changes, field):

@@ -161,7 +161,7 @@ def test_hold_and_stop_only_record_the_answer_and_a_resumed_hold_has_acted_on_ho
     who = {"ordered_by": ward.prescriber, "held_by": ward.prescriber, "resumed_by": ward.prescriber}
     Hold.objects.create(
         course=course,
-        reason_code="kidney_injury",
+        reason_code="acute_kidney_injury",
         held_at=noon - HOURS / 2,
         review_on=noon.date(),
         resumed_at=noon,

@@ -175,7 +175,7 @@ def test_resuming_needs_a_reason_and_a_pharmacist_resumes_by_read_back() -> None
 def test_after_a_serious_reaction_only_a_prescriber_resumes_naming_reaction_and_plan() -> None:
     team = make_team()
     course = make_course(team)
-    hold(team, course, reason_code="reaction", reason="Rigors and hypotension")
+    hold(team, course, reason_code="serious_reaction", reason="Rigors and hypotension")
     with refused("prescriber_only"):
         resume(team, course, by=team.builder, is_read_back=True, reason="Rigors; premedication and half the rate")
     with refused("reaction_and_plan"):
@@ -193,7 +193,7 @@ def test_a_serious_reaction_holds_the_course_until_a_prescriber_resumes_it() -> 
     record = wards.start(ward, wards.dose(course), at=FIRST)
     bedside.record_reaction(record=record, facts=serious(FIRST + HOUR), by=ward.nurse, at=FIRST + HOUR)
     held = course.holds.get()
-    assert (held.reason_code, held.reason) == ("reaction", "Serious reaction: Anaphylaxis")
+    assert (held.reason_code, held.listed_reason, held.reason) == ("serious_reaction", "Serious reaction", "Anaphylaxis")
     assert (held.ordered_by, held.held_by, held.held_at) == (None, ward.nurse, FIRST + HOUR)
     again = bedside.record_reaction(record=record, facts=serious(FIRST + HOUR), by=ward.nurse, at=FIRST + 2 * HOUR)
     assert (again.is_serious, course.holds.count()) == (True, 1)
@@ -231,7 +231,7 @@ def test_a_serious_reaction_charted_afterwards_holds_the_course_too(is_planned: 
             at=FIRST + 4 * HOUR,
             **identity,
         )
-    assert course.holds.get().reason_code == "reaction"
+    assert course.holds.get().reason_code == "serious_reaction"
 
 
 def test_a_serious_reaction_during_another_hold_leaves_resuming_to_a_prescriber() -> None:

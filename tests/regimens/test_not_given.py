@@ -76,7 +76,7 @@ def test_only_what_is_due_or_overdue_is_not_given_today():
 def test_another_reason_needs_words_and_an_unknown_one_is_refused():
     ward, second, at = second_due()
     assert refused("reason_text", lambda: note(ward, second, at, reason_code="other", reason=" ")).field == "reason"
-    assert refused("not_given_reason_is_known", lambda: note(ward, second, at, reason_code="tired")).field == "reason_code"
+    assert refused("unknown_reason", lambda: note(ward, second, at, reason_code="tired")).field == "reason_code"
 
 
 # The page ------------------------------------------------------------------------------------------------------------------
