@@ -106,6 +106,7 @@ def read_around(chart: Chart, dose: PlannedDose) -> Around:
         }
     )
     chart.elsewhere = [row for row in rows["outside"] if row.product == OutsideDose.Product.CMV_IG]  # read once for both
+    chart.other_ig = [row for row in rows["outside"] if row.product == OutsideDose.Product.OTHER_IG]
     weights = {weight.pk: weight for weight in rows["weights"]}
     for row in rows["kept"]:
         row.weight = weights[row.weight_id]

@@ -57,6 +57,12 @@ class Chart:
         """CMV-IGIV given elsewhere, oldest first; read when it is first asked for."""
         return list(given_elsewhere(self.patient))
 
+    @cached_property
+    def other_ig(self) -> list[OutsideDose]:
+        """Other immune globulins given elsewhere; read when they are first asked for."""
+        other = OutsideDose.Product.OTHER_IG
+        return list(OutsideDose.objects.filter(patient=self.patient, error_at=None, product=other))
+
     def live_record(self, dose: PlannedDose) -> Administration | None:
         """The record of a dose that is not entered in error."""
         return next((r for r in self.records if r.dose_id == dose.pk and not r.error_at), None)

@@ -58,6 +58,7 @@ def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime) -> infu
     earlier = [r for r in chart.counted() if r.started_at < starts_at and r.dose_id != dose.pk]
     last = earlier[-1] if earlier else None
     starts = [r.started_at for r in earlier] + [row.given_at for row in chart.elsewhere if row.given_at < starts_at]
+    others = [row.given_at for row in chart.other_ig if row.given_at < starts_at]
     reaction = "none"
     if last is not None and last.has_reaction:  # type: ignore[attr-defined]  # annotated in charting
         reaction = "serious" if last.has_serious_reaction else "mild"  # type: ignore[attr-defined]
@@ -68,6 +69,7 @@ def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime) -> infu
         monograph=value,
         last_dose_started_at=max(starts, default=None),
         last_reaction=reaction,
+        product_changed=bool(starts and others) and max(others) > max(starts),
         is_remainder=dose.is_remainder,
     )
     if choice.code == "subsequent" and dose.rate_table == "initial":

@@ -13,7 +13,7 @@ from django.utils import timezone
 from tests.domain.test_rules_document import documented
 from tests.regimens.courses import Team, make_course, make_recipient, make_team, verify
 
-WITHOUT_A_PAGE = {"R-RATE-4", "R-RATE-6"}  # docs/rules.md says why
+WITHOUT_A_PAGE = {"R-RATE-6"}  # docs/rules.md says why
 ARGUMENTS = ((), ("00000000-0000-4000-8000-000000000000",), (1,))
 
 
@@ -64,6 +64,6 @@ def test_the_page_of_a_dose_shows_the_rules_it_is_named_for(client: Client) -> N
         page = client.get(f"/doses/{course.doses.get(number=number).pk}/").content.decode()
         shown |= set(re.findall(r'<span class="rule">(R-[A-Z]+-\d+)</span>', page))
     named = {rule for rule, page in pages().items() if page == "dose"}
-    not_here = {"R-WIN-3", "R-WIN-8", "R-DOSE-8", "R-DOSE-10", "R-RATE-10", "R-RATE-11", "R-RATE-12"}
+    not_here = {"R-WIN-3", "R-WIN-8", "R-DOSE-8", "R-DOSE-10", "R-DOSE-11", "R-RATE-10", "R-RATE-11", "R-RATE-12"}
     assert named - shown <= not_here
     assert {rule for rule in shown if pages()[rule] != "dose"} == set()

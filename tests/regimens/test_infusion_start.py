@@ -15,7 +15,7 @@ from regimens.actions.around import read_around
 from regimens.actions.charting import read_dose
 from regimens.actions.infusions import AlreadyRecorded
 from regimens.actions.parts import VialFacts
-from regimens.models import Administration, PlannedDose
+from regimens.models import Administration, OutsideDose, PlannedDose
 from tests.factories import make_weight
 from tests.regimens.ward import TRANSPLANTED, dose, give, make_course, make_ward, release, start, verify, vitals
 
@@ -241,3 +241,18 @@ def test_a_start_is_one_event_in_the_history_and_few_statements(django_assert_ma
     with django_assert_max_num_queries(10):  # two of them open and close the savepoint that a transaction is in a test
         start(ward, planned, at=FIRST, released=False)
     assert PlannedDose.objects.get(pk=planned.pk).settled_as == "recorded"
+
+
+def test_another_immune_globulin_since_the_last_dose_takes_the_initial_table_and_says_so():
+    ward = make_ward()
+    course = make_course(ward)
+    give(ward, dose(course), at=FIRST)
+    second = dose(course, 2)
+    told = {"patient": course.patient, "given_mg": Decimal(25000), "said_by": "Their letter"}
+    kept = {"recorded_by": ward.nurse, "recorded_at": SECOND}
+    OutsideDose.objects.create(product="other_ig", given_at=FIRST - timedelta(hours=1), **told, **kept)
+    assert departures.rate_table_for(read_dose(second), second, SECOND).code == "subsequent", "CMV-IGIV was the last"
+    OutsideDose.objects.create(product="other_ig", given_at=SECOND - timedelta(days=2), **told, **kept)
+    chosen = departures.rate_table_for(read_dose(second), second, SECOND)
+    assert (chosen.code, chosen.reasons) == ("initial", ("product_changed",))
+    assert [step["rule"] for step in chosen.working.to_json()] == ["R-RATE-4"]
