@@ -168,15 +168,14 @@ def impact(doses: Iterable[OpenDose], versions: Mapping[int, Monograph], after: 
     left of a stopped dose keeps its own. Windows are compared as the versions define them, not as people moved them since.
     """
     new = Reckoner(after)
-    old = {number: Reckoner(value) for number, value in versions.items()}
-    has_other_rates = {number: not _same_rates(value, after) for number, value in versions.items()}
+    pairs = {number: _pairs(Reckoner(value), new, not _same_rates(value, after)) for number, value in versions.items()}
     courses: dict[Hashable, CourseImpact] = {}
     months: dict[date, list[int]] = {}
     for dose in doses:
         course = courses.get(dose.course)
         if course is None:
             course = courses[dose.course] = CourseImpact(dose.version)
-        mg, vials = _one(dose, course, old[dose.version], new, has_other_rates[dose.version])
+        mg, vials = _one(dose, course, pairs[dose.version].get((dose.protocol, dose.code)), new)
         course.doses += 1
         course.mg_before += dose.dose_mg
         course.mg_after += mg
@@ -188,24 +187,44 @@ def impact(doses: Iterable[OpenDose], versions: Mapping[int, Monograph], after: 
     return Impact(courses, {month: (was, now) for month, (was, now) in sorted(months.items())})
 
 
-def _one(dose: OpenDose, course: CourseImpact, old: Reckoner, new: Reckoner, has_other_rates: bool) -> tuple[Decimal, int]:
+class _Pair(NamedTuple):
+    """One row by a course's own version and by the new one; ``old`` only where infusion times may differ."""
+
+    was_protocol: Protocol
+    was: ProtocolDose
+    protocol: Protocol
+    row: ProtocolDose
+    has_other_window: bool
+    old: Reckoner | None
+
+
+def _pairs(old: Reckoner, new: Reckoner, has_other_rates: bool) -> dict[tuple[str, str], _Pair]:
+    """Every row that both versions have."""
+    found = {}
+    for key, (was_protocol, was) in old.rows.items():
+        if key in new.rows:
+            protocol, row = new.rows[key]
+            has_other_window = any(getattr(was, name) != getattr(row, name) for name in WINDOW)
+            found[key] = _Pair(was_protocol, was, protocol, row, has_other_window, old if has_other_rates else None)
+    return found
+
+
+def _one(dose: OpenDose, course: CourseImpact, pair: _Pair | None, new: Reckoner) -> tuple[Decimal, int]:
     """mg and vials of one dose by the new version; what differs is counted in its course."""
     if dose.is_remainder:
         return dose.dose_mg, dose.vials
-    key = (dose.protocol, dose.code)
-    if key not in new.rows:
+    if pair is None:
         course.refusals.add(f"{dose.protocol} has no dose {dose.code} any more")
         return dose.dose_mg, dose.vials
-    (was_protocol, was), (protocol, row) = old.rows[key], new.rows[key]
-    if was is not row and any(getattr(was, name) != getattr(row, name) for name in WINDOW):
-        course.windows_changed += 1
+    was_protocol, was, protocol, row, has_other_window, old = pair
+    course.windows_changed += has_other_window
     given = Given(dose.weight_kg, dose.rate_table, dose.increment_ml_per_h, dose.ceiling_mg_per_kg_per_h)
     mg_per_kg = row.mg_per_kg if dose.mg_per_kg == was.mg_per_kg else dose.mg_per_kg
     now = new.figures(protocol, row, mg_per_kg, given)
     if isinstance(now, str):
         course.refusals.add(now)
         return dose.dose_mg, dose.vials
-    if has_other_rates:
+    if old is not None:
         before = old.figures(was_protocol, was, mg_per_kg, given)
         course.rates_changed += isinstance(before, str) or before.minutes != now.minutes
     if now.dose_mg == (dose.rounded_from_mg or dose.dose_mg):

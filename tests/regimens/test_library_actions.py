@@ -16,8 +16,9 @@ from regimens.actions import library
 from regimens.domain import monograph as domain
 from regimens.domain.library_file import dump, parse
 from regimens.library import SHIPPED, SHIPPED_SHA256
-from regimens.models import Monograph, ProtocolDose, Section
+from regimens.models import Course, Monograph, PlannedDose, ProtocolDose, Section
 from tests.factories import NOW, make_centre, make_member
+from tests.regimens.courses import make_course, make_recipient, make_team
 
 VALUE = parse(SHIPPED.read_text("utf-8"))
 
@@ -289,3 +290,25 @@ def test_the_same_file_loaded_at_once_makes_one_draft(committed_db):
     results = at_once(4, lambda number: library.load_draft(value=with_dose(49), by=None, at=NOW)[1])
     assert sorted(results) == [False, False, False, True]
     assert Monograph.objects.filter(state="draft").count() == 1
+
+
+def test_publishing_during_twenty_builds_leaves_every_course_with_exactly_one_version(committed_db):
+    """One thread publishes 49 instead of 50 mg per kg in week 16 while twenty others build (D6 of the safety tests)."""
+    people, team = cast(), make_team()
+    recipients = [make_recipient(team) for _ in range(20)]
+    draft = submitted(with_dose(49), people["editor"])
+
+    def act(number: int) -> object:
+        if number == 10:
+            return library.publish(monograph=draft, by=people["pharmacist"], at=NOW).version
+        return make_course(team, recipients[number - (number > 10)]).monograph.version
+
+    results = at_once(21, act)
+    assert set(results) <= {1, 2}, results
+    rows = PlannedDose.objects.select_related("course__monograph", "course__protocol", "protocol_dose__protocol")
+    assert Course.objects.count() == 20 and len(rows) == 140
+    for row in rows:
+        version = row.course.monograph
+        assert row.course.protocol.monograph_id == row.protocol_dose.protocol.monograph_id == version.pk
+        assert row.mg_per_kg == version.to_domain().protocol("kidney").dose(row.protocol_dose.code).mg_per_kg
+    assert sorted(results) == sorted([2, *Course.objects.values_list("monograph__version", flat=True)])
