@@ -87,10 +87,15 @@ class ProductAdmin(PartAdmin):
 class ProtocolAdmin(PartAdmin):
     inlines = (DoseRows,)
 
-    def get_exclude(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """The cap stands in the unit of the product's label."""
-        other = {"cap_mg_per_kg": "cap_ml_per_kg", "cap_ml_per_kg": "cap_mg_per_kg"}
-        return ("monograph", other[in_unit_of(obj, "cap_mg_per_kg", "cap_ml_per_kg")])
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """As it is read: what it is, for whom, and its cap in the unit of the product's label."""
+        cap = in_unit_of(obj, "cap_mg_per_kg", "cap_ml_per_kg")
+        return (
+            (None, {"fields": (("position", "code", "title"), "indication", ("anchor", "intent"), ("off_label", "enabled"))}),
+            ("For whom", {"fields": (("organs", "population"),)}),
+            ("Cap per infusion", {"fields": (cap, ("cap_source_kind", "cap_source_ref"))}),
+            ("Source of the protocol", {"fields": (("source_kind", "source_ref"),)}),
+        )
 
 
 @admin.register(RateTable)

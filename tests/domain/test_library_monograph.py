@@ -249,3 +249,41 @@ def sources(value: object) -> list[Source]:
 def test_the_shipped_file_is_canonical_and_has_no_problem(monograph: Monograph) -> None:
     assert dump(monograph) == SHIPPED.read_text("utf-8")
     assert problems(monograph) == ()
+
+
+@pytest.mark.parametrize(
+    ("seriousness", "words"), [("common", "under 6% of infusions"), ("serious", "under 1%, post-marketing and case reports")]
+)
+def test_every_reaction_says_how_often_and_from_where(monograph: Monograph, seriousness: str, words: str) -> None:
+    assert {row.frequency for row in monograph.reactions if row.seriousness == seriousness} == {words}
+
+
+@pytest.mark.parametrize(
+    ("term", "word"),
+    [
+        ("Arthralgia", "joint"), ("Dyspnea", "breath"), ("Epidermolysis", "blister"), ("Hemolysis", "red blood cells"),
+        ("Hepatic insufficiency", "liver"), ("Hypoxemia", "oxygen"), ("Leukopenia", "white blood cells"), ("Oliguria", "urine"),
+        ("Osmotic nephrosis", "kidney"), ("Pancytopenia", "every kind"), ("Positive direct Coombs test", "immune hemolysis"),
+        ("Pulmonary edema", "fluid in the lungs"), ("Renal insufficiency", "kidney"), ("Renal tubular necrosis", "kidney"),
+        ("Rigors", "chills"), ("Stevens-Johnson syndrome", "skin"), ("Thromboembolism", "clot"),
+        ("Transfusion-related acute lung injury", "TRALI"),
+    ],
+)  # fmt: skip
+def test_every_reaction_the_source_explains_is_explained(monograph: Monograph, term: str, word: str) -> None:
+    (found,) = [row for row in monograph.reactions if row.term == term]
+    assert word in found.explanation
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("cmvig_hypersensitivity", "CMV immune globulin"), ("ig_hypersensitivity", "other immune globulin"),
+        ("component_hypersensitivity", "component"), ("iga_deficiency", "Selective IgA deficiency"),
+        ("anaphylaxis", "hypersensitivity"), ("thrombosis", "Thrombotic"), ("older_than_65", "older than 65"),
+        ("renal_impairment", "lowest practicable rate"), ("pregnancy", "category C: only if clearly needed"),
+        ("lactation", "breast milk"), ("live_vaccines", "avoid them at the same time"),
+    ],
+)  # fmt: skip
+def test_every_caution_says_what_the_source_says(monograph: Monograph, code: str, words: str) -> None:
+    (found,) = [row for row in monograph.statements if row.code == code]
+    assert words in found.sentence
