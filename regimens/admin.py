@@ -294,6 +294,7 @@ class MonographAdmin(DraftOnly, admin.ModelAdmin):
         act: Callable[[Monograph, dict[str, Any]], None],
     ) -> HttpResponse:
         """One page with one button: what is asked, and the act with its refusal."""
+        require(getattr(request, "membership", None), "edit_monograph")
         draft = self.get_object(request, str(pk))
         if draft is None:
             return redirect("admin:regimens_monograph_changelist")
