@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from . import guards
 from .clock import day_start
-from .intervals import Timing, timing
+from .intervals import Timing, earliest_start, timing
 from .reasons import SITE_POLICY, Derivation, Refused
 from .schedule import Window
 from .units import WEEKDAYS, day_text
@@ -278,3 +278,15 @@ def day_hint(window: Window, *, closed_days: Collection[date] = (), closed_weekd
     open_days = sorted((on for on in days if on != target and not is_closed(on)), key=lambda on: (abs((on - target).days), on))
     shut = is_closed(target)
     return DayHint(target, WEEKDAYS[target.weekday()], shut, tuple(open_days) if shut else ())
+
+
+def latest_day_keeping_next(following: Window) -> date:
+    """The last day on which a late dose still leaves the one that follows a day inside its window, with the interval between
+    them kept.
+    """
+    return following.last_on - timedelta(days=-(-following.min_interval_hours // 24))
+
+
+def pushed_opening(following: Window, late_start_at: datetime) -> datetime:
+    """When the next dose may start after a late one: its own opening, or the interval after the late start if later."""
+    return max(following.opens_at, earliest_start(late_start_at, following.min_interval_hours))

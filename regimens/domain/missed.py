@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from . import guards
-from .changes import shift_window
+from .changes import pushed_opening, shift_window
 from .clock import local_day
 from .decisions import Case, Decision, Option
 from .dosing import calculate_dose
@@ -21,22 +21,9 @@ from .exposure import rolling
 from .intervals import earliest_start
 from .monograph import Monograph, Protocol
 from .reasons import SITE_POLICY, Derivation, Part, Refused
-from .schedule import Window
 from .units import day_text, instant_text, with_unit
 
-__all__ = ["Case", "Decision", "Option", "latest_day_keeping_next", "options", "other_protocols", "pushed_opening"]
-
-
-def latest_day_keeping_next(following: Window) -> date:
-    """The last day on which a late dose still leaves the one that follows a day inside its window, with the interval between
-    them kept.
-    """
-    return following.last_on - timedelta(days=-(-following.min_interval_hours // 24))
-
-
-def pushed_opening(following: Window, late_start_at: datetime) -> datetime:
-    """When the next dose may start after a late one: its own opening, or the interval after the late start if later."""
-    return max(following.opens_at, earliest_start(late_start_at, following.min_interval_hours))
+__all__ = ["Case", "Decision", "Option", "options", "other_protocols"]
 
 
 def other_protocols(case: Case, monograph: Monograph) -> tuple[Protocol, ...]:

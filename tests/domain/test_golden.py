@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from regimens.domain import infusion, intervals, running, screening
-from regimens.domain.changes import window_timing
+from regimens.domain.changes import latest_day_keeping_next, window_timing
 from regimens.domain.clock import local_instant
 from regimens.domain.dosing import DoseAmount, calculate_dose, dose_for, needs_recalculation
 from regimens.domain.exposure import GivenDose, rolling
 from regimens.domain.infusion import plan_infusion
-from regimens.domain.missed import latest_day_keeping_next
 from regimens.domain.reasons import Refused
 from regimens.domain.rounding import VialRounding
 from regimens.domain.schedule import CourseAnchor, FirstDoseAnchor, TransplantAnchor, Window, plan_windows

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import pytest
 
+from regimens.domain.changes import latest_day_keeping_next, pushed_opening
 from regimens.domain.exposure import GivenDose
-from regimens.domain.missed import Case, Decision, Option, latest_day_keeping_next, options, other_protocols, pushed_opening
+from regimens.domain.missed import Case, Decision, Option, options, other_protocols
 from regimens.domain.reasons import Refused
 from regimens.domain.schedule import FirstDoseAnchor, TransplantAnchor, plan_windows
 from tests.domain.factory import HEART_8_WEEK, KIDNEY, MONOGRAPH, PNEUMONITIS

@@ -142,7 +142,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
         intervals.check_interval,
         {"starts_at": AT, "previous_started_at": AT, "min_interval_hours": 168},
     ),
-    "missed.pushed_opening": (missed.pushed_opening, {"following": WINDOW, "late_start_at": AT}),
+    "changes.pushed_opening": (changes.pushed_opening, {"following": WINDOW, "late_start_at": AT}),
     "missed.options": (missed.options, {"case": CASE, "at": AT, "monograph": MONOGRAPH, "give_at": AT}),
     "running.clock": (running.clock, {"plan": PLAN, "started_at": AT}),
     "running.vial_clock": (running.vial_clock, {"plan": PLAN, "entered_at": AT}),
@@ -191,12 +191,12 @@ FUNCTIONS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
 }
 # These take what others have checked, write what they are given, or judge a whole file by its keys.
 WITHOUT = {
-    "changes": {"compare_windows", "day_hint"},
+    "changes": {"compare_windows", "day_hint", "latest_day_keeping_next"},
     "checks": {"is_viremic", "is_treatment_dose", "limit_sentence"},
     "clock": {"day_start"},
     "dosing": {"amount", "dose_limits"},
     "infusion": {"steps_for"},
-    "missed": {"latest_day_keeping_next", "other_protocols"},
+    "missed": {"other_protocols"},
     "rounding": {"to_whole_vials"},
     "running": {"vial_turns"},
     "status": {"overdue_from"},
