@@ -31,7 +31,7 @@ def _nothing(request: object) -> HttpResponse:
     return HttpResponse()
 
 
-urlpatterns = [path(f"{name}/", _nothing, name=name) for name in (*PLACES, "sign-in", "sign-out")]
+urlpatterns = [path(f"{name}/", _nothing, name=name) for name in (*PLACES, "account", "lock", "sign-in", "sign-out")]
 
 
 class WeightForm(forms.Form):
