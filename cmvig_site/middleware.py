@@ -107,7 +107,7 @@ class PrivatePagesMiddleware:
 
 
 class RefusalMiddleware:
-    """A refusal that no form caught becomes a page that says its sentence: 403 for a role, 409 for everything else."""
+    """A refusal that no form caught becomes a page that says its sentence: 403 for what is not part of a role, 409 for everything else."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -119,6 +119,6 @@ class RefusalMiddleware:
         if isinstance(exception, IntegrityError):
             exception = sentence_for(exception)  # the database is the last line, and says it in plain words too
         if isinstance(exception, Refusal | Refused):
-            status = 403 if exception.code == "role" else 409
+            status = 403 if exception.code in ("role", "prescriber_only") else 409
             return render(request, "refused.html", {"refusal": exception}, status=status)
         return None

@@ -1,4 +1,4 @@
-"""The admin site's part of this floor: accounts, roles and centres. No patient is ever seen in it.
+"""The admin site's part of this floor: accounts, roles and centers. No patient is ever seen in it.
 
 Saving goes through the same actions as everywhere else; nothing can be deleted: accounts are put out of use, roles are ended.
 """
@@ -6,12 +6,14 @@ Saving goes through the same actions as everywhere else; nothing can be deleted:
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -19,8 +21,8 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from patients import actions
-from patients.fields import invalid
-from patients.models import Centre, Membership, User
+from patients.fields import DayField, invalid
+from patients.models import Centre, ClosedDay, Membership, User
 from patients.refusal import Refusal
 from patients.sessions import actor
 from patients.when import zone_named
@@ -31,7 +33,7 @@ assert auth_admin.GroupAdmin is not None
 # Nor are second factors, which hold secrets: they are reset by the action below.
 admin.site.unregister([Group, StaticDevice, TOTPDevice])
 admin.site.site_header = admin.site.site_title = "cmvig administration"
-admin.site.index_title = "Accounts, centres and the monograph"
+admin.site.index_title = "Accounts, centers and the monograph"
 
 
 class ActingForm(forms.ModelForm):
@@ -74,6 +76,14 @@ class ActingAdmin(admin.ModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[forms.ModelForm]:
         form = super().get_form(request, obj, change, **kwargs)
         return type(form.__name__, (form,), {"request": request})
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """All of a page or nothing: forms act while they are checked, and one of them may be refused after another has acted."""
+        with transaction.atomic():
+            response = super().changeform_view(request, *args, **kwargs)
+            if request.method == "POST" and response.status_code == 200:  # the page again, with its errors
+                transaction.set_rollback(True)
+        return response
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Saved by the action already."""
@@ -198,12 +208,40 @@ class MembershipAdmin(ActingAdmin):
                 self.message_user(request, f"Ended: {membership}.", messages.SUCCESS)
 
 
+# The page of a centre, part by part.
+CENTRE_FIELDSETS: Any = [
+    ("The center", {"fields": ("name", "time_zone", "phone")}),
+    ("Signing in", {"fields": ("second_factor_required",)}),
+    ("Doses and pumps", {"fields": ("pump_increment_ml_per_h", "vial_rounding_percent")}),
+    ("Before a dose is released", {"fields": ("consent_required",)}),
+    (
+        "Missed and stopped doses",
+        {
+            "fields": ("shift_allowed", "collaborative_protocol"),
+            "description": "While a collaborative protocol is named, a pharmacist may sign these decisions: give late (and move"
+            " later doses, where that is allowed), give the remainder, accept the part, omit. Changing the dose or the protocol,"
+            " stopping, off-label courses and an initial dose outside the label’s window stay a prescriber’s.",
+        },
+    ),
+    ("Days without planned infusions", {"fields": ("closed_weekdays",)}),
+]
+
+
 class CentreForm(ActingForm):
     """A centre and its policy."""
 
+    closed_weekdays = forms.TypedMultipleChoiceField(
+        label="Closed on",
+        choices=list(enumerate(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"))),
+        coerce=int,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=Centre._meta.get_field("closed_weekdays").help_text,
+    )
+
     class Meta:
         model = Centre
-        fields = ("name", "time_zone", "phone", "pump_increment_ml_per_h", "vial_rounding_percent", "second_factor_required")
+        fields = tuple(name for _, section in CENTRE_FIELDSETS for name in section["fields"])
 
     def clean_time_zone(self) -> str:
         try:
@@ -218,7 +256,69 @@ class CentreForm(ActingForm):
         return actions.correct_centre(by=by, at=at, centre=Centre.objects.get(pk=self.instance.pk), **cleaned)
 
 
+class ClosedDayForm(ActingForm):
+    """One more closed day. A row that stands already is removed by its box, and not edited."""
+
+    on = DayField(label="Day", widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    class Meta:
+        model = ClosedDay
+        fields = ("on", "title")
+
+    def act(self, cleaned: dict[str, Any]) -> ClosedDay:
+        if self.instance.pk is not None:
+            return self.instance
+        centre = Centre.objects.get(pk=self.instance.centre_id)
+        by, at = actor(self.request), timezone.now()
+        return actions.add_closed_day(by=by, at=at, centre=centre, on=cleaned["on"], title=cleaned["title"])
+
+
+class ClosedDayRows(forms.BaseInlineFormSet):
+    """The closed days of one centre: added by their forms, removed by their boxes."""
+
+    def clean(self) -> None:
+        super().clean()
+        for row in self.deleted_forms:
+            try:
+                actions.remove_closed_day(by=actor(self.form.request), at=timezone.now(), closed_day=row.instance)
+            except Refusal as refusal:
+                raise invalid(refusal) from None
+
+    def delete_existing(self, obj: ClosedDay, commit: bool = True) -> None:
+        """Removed by the action already."""
+
+
+class ClosedDayInline(admin.TabularInline):
+    """Closed days from today on; those that are over, or were removed, stay in the history."""
+
+    model = ClosedDay
+    form = ClosedDayForm
+    formset = ClosedDayRows
+    extra = 2
+    verbose_name_plural = "Closed days from today on: holidays, beside the days of the week above"
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> type[forms.BaseInlineFormSet]:
+        return super().get_formset(request, obj, form=type("ClosedDayForm", (ClosedDayForm,), {"request": request}), **kwargs)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ClosedDay]:
+        # Yesterday in UTC is today at the latest, wherever the centre is.
+        yesterday = timezone.now().date() - timedelta(days=1)
+        return super().get_queryset(request).filter(removed_at=None, on__gte=yesterday)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("patients.change_centre")
+
+    has_add_permission = has_delete_permission = has_view_permission
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 @admin.register(Centre)
 class CentreAdmin(ActingAdmin):
     form = CentreForm
+    fieldsets = CENTRE_FIELDSETS
     list_display = ("name", "time_zone", "phone")
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> list[type[admin.TabularInline]]:
+        return [ClosedDayInline] if obj else []

@@ -49,20 +49,39 @@ class Centre(models.Model):
     time_zone = models.CharField(max_length=64, help_text="An IANA zone such as America/New_York")
     phone = models.CharField(max_length=40, help_text="Printed on every sheet that a ward or patient keeps")
     pump_increment_ml_per_h = models.DecimalField(
-        max_digits=4, decimal_places=2, default=Decimal("0.1"), help_text="mL per hour; the pump's smallest step"
+        "pump increment, mL per h",
+        max_digits=4,
+        decimal_places=2,
+        default=Decimal("0.1"),
+        help_text="The smallest step of the pumps here, above 0 and at most 99.99. Rates are rounded down to it",
     )
     vial_rounding_percent = models.DecimalField(
-        max_digits=4, decimal_places=1, default=Decimal(0), help_text="0 turns vial rounding off (the default)"
+        "vial rounding, percent",
+        max_digits=4,
+        decimal_places=1,
+        default=Decimal(0),
+        help_text="How far an adult's dose may be rounded to whole vials where the order allows it: 0 (off) to 10",
     )
+    # Monday is 0, Sunday is 6.
     closed_weekdays = ArrayField(
-        models.PositiveSmallIntegerField(), default=saturday_and_sunday, blank=True, help_text="Monday is 0, Sunday is 6"
+        models.PositiveSmallIntegerField(),
+        default=saturday_and_sunday,
+        blank=True,
+        help_text="Moves no dose: a target on such a day is shown with the open days of its window",
     )
     consent_required = models.BooleanField(default=False, help_text="No dose is released without a consent on record")
-    shift_allowed = models.BooleanField(default=False, help_text="Later doses may be moved with a late one")
-    second_factor_required = models.BooleanField(default=True)
+    shift_allowed = models.BooleanField(
+        default=False, help_text="Later doses may be moved with a late one, within the limits of the monograph"
+    )
+    # While it stands here a pharmacist decides some missed doses: see BY_PROTOCOL in patients/roles.py.
+    collaborative_protocol = models.CharField(
+        max_length=120, blank=True, help_text="Name and date of the signed document. Left empty, a prescriber alone decides"
+    )
+    second_factor_required = models.BooleanField(default=True, help_text="Everybody here signs in with an authenticator app")
     is_demonstration = models.BooleanField(default=False)
 
     class Meta:
+        verbose_name = "center"
         constraints = [
             CheckConstraint(condition=Q(pump_increment_ml_per_h__gt=0), name="centre_pump_increment_is_above_zero"),
             CheckConstraint(
@@ -77,15 +96,21 @@ class Centre(models.Model):
 
 
 class ClosedDay(models.Model):
-    """A day on which a center gives no planned infusions, such as a holiday. It moves no dose; it is shown beside one."""
+    """A day on which a center gives no planned infusions, such as a holiday. It moves no dose; it is shown beside one.
+
+    One that was listed in error, or is worked after all, is removed from the list and kept.
+    """
 
     centre = models.ForeignKey(Centre, PROTECT, related_name="closed_days")
     on = models.DateField("day")
     title = models.CharField(max_length=80)
+    removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["on"]
-        constraints = [UniqueConstraint(fields=["centre", "on"], name="closed_day_is_listed_once")]
+        constraints = [
+            UniqueConstraint(fields=["centre", "on"], condition=Q(removed_at=None), name="closed_day_is_listed_once")
+        ]
 
     def __str__(self) -> str:
         return self.title

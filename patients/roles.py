@@ -60,7 +60,7 @@ MAY: dict[str, frozenset[str]] = {
     "record_reaction": frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER}),
     "enter_in_error": frozenset({Role.NURSE, Role.PHARMACIST, Role.PRESCRIBER}),
     "settle_dispute": frozenset({Role.PHARMACIST, Role.PRESCRIBER}),
-    "decide_missed": frozenset({Role.PRESCRIBER}),
+    "decide_missed": frozenset({Role.PRESCRIBER}),  # and see BY_PROTOCOL, below
     "stop_course": frozenset({Role.PRESCRIBER}),
     "read_monograph": frozenset(Role),
     "edit_monograph": frozenset({Role.MONOGRAPH_EDITOR}),
@@ -70,9 +70,19 @@ MAY: dict[str, frozenset[str]] = {
 }
 
 
+# What a role may do besides, in a center whose signed collaborative protocol hands it over (Centre.collaborative_protocol), and
+# in no other. How far it reaches, regimens/actions/missed.py says: a pharmacist never signs all that a prescriber may.
+BY_PROTOCOL: dict[str, frozenset[str]] = {"decide_missed": frozenset({Role.PHARMACIST})}
+
+
 def may(membership, action: str) -> bool:
     """Whether this membership's role includes the action; KeyError for an action the matrix does not know."""
-    return membership is not None and membership.role in MAY[action]
+    return membership is not None and (membership.role in MAY[action] or bool(protocol_for(membership, action)))
+
+
+def protocol_for(membership, action: str) -> str:
+    """Name and date of the signed protocol by which this membership may do what its role does not include; "" without one."""
+    return membership.centre.collaborative_protocol if membership.role in BY_PROTOCOL.get(action, ()) else ""
 
 
 def require(membership, action: str) -> None:

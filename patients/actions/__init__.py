@@ -7,14 +7,13 @@ transaction and writes one event into the history. What is not allowed raises a 
 from patients.actions.accounts import (
     add_membership,
     correct_account,
-    correct_centre,
     create_account,
-    create_centre,
     end_membership,
     ensure_groups,
     set_password,
 )
 from patients.actions.break_glass import acknowledge_emergency_access, open_emergency_access
+from patients.actions.centres import add_closed_day, correct_centre, create_centre, remove_closed_day
 from patients.actions.patients import close_patient, correct_patient, register_patient, reopen_patient
 from patients.actions.precautions import answer_precautions, release_contraindication
 from patients.actions.sign_in import (
@@ -30,6 +29,7 @@ from patients.actions.weights import mark_weight_in_error, record_weight
 
 __all__ = [
     "acknowledge_emergency_access",
+    "add_closed_day",
     "add_membership",
     "answer_precautions",
     "close_patient",
@@ -50,6 +50,7 @@ __all__ = [
     "record_weight",
     "register_patient",
     "release_contraindication",
+    "remove_closed_day",
     "renew_recovery_codes",
     "reopen_patient",
     "reset_second_factor",

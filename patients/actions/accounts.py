@@ -1,4 +1,4 @@
-"""Accounts, memberships and centres. ``by=None`` is the installation itself: a command on the server, never a page.
+"""Accounts and memberships. ``by=None`` is the installation itself: a command on the server, never a page.
 
 A membership gives one person one role in one centre. The admin site alone works with groups, which follow from the roles.
 """
@@ -16,69 +16,26 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from patients import audit, sessions, tries
-from patients.actions.common import allow, one_of, plain_refusals, short_text
+from patients.actions.common import allow, one_of, plain_refusals
 from patients.models import Centre, Membership, User
 from patients.names import clean_name
 from patients.refusal import Refusal
 from patients.roles import Role
-from patients.when import zone_named
 
 ADMINISTRATORS, EDITORS = "Administrators", "Monograph editors"
 GROUP_OF_ROLE = {Role.ADMINISTRATOR: ADMINISTRATORS, Role.MONOGRAPH_EDITOR: EDITORS}
 Actor = Membership | User | None
 
 
-def _allow(by: Actor, centre: Centre | None = None) -> None:
-    """The installation, a superuser, or an administrator within the own centre."""
+def check_administers(by: Actor, centre: Centre | None = None) -> None:
+    """Refuse ("role", "other_centre") all but the installation, a superuser, or an administrator within the own centre."""
     if by is None or (isinstance(by, User) and by.is_superuser and by.is_active):
         return
     if isinstance(by, User):
         raise Refusal("role", "This account has no role in a centre.", source="Role × action matrix of this centre")
     allow(by, "manage_accounts")
     if centre is not None and centre.pk != by.centre_id:
-        raise Refusal("other_centre", "An administrator works in the own centre only.", field="centre")
-
-
-# --- Centres -----------------------------------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def create_centre(*, by: Actor, at: datetime, name: str, time_zone: str, phone: str, **policy: Any) -> Centre:
-    """A new centre, by the installation or a superuser. ``policy`` holds its other columns, such as ``is_demonstration``."""
-    if isinstance(by, Membership):
-        raise Refusal("role", "A new centre is made when the product is installed.")
-    _allow(by)
-    centre = Centre(**_clean_centre(name=name, time_zone=time_zone, phone=phone), **policy)
-    audit.event("create_centre", by=by, at_stated=at, centre=centre.name)
-    with plain_refusals():
-        centre.save(force_insert=True)
-    return centre
-
-
-@transaction.atomic
-def correct_centre(*, by: Actor, at: datetime, centre: Centre, **changes: Any) -> Centre:
-    """A centre with some of its columns changed: name, time_zone, phone and its policy."""
-    centre = Centre.objects.select_for_update().get(pk=centre.pk)
-    _allow(by, centre)
-    typed = {name: changes.pop(name, getattr(centre, name)) for name in ("name", "time_zone", "phone")}
-    values = _clean_centre(**typed) | changes
-    changed = [name for name, value in values.items() if value != getattr(centre, name)]
-    if not changed:
-        return centre
-    audit.event("correct_centre", by=by, at_stated=at, centre=centre.pk, changed=changed)
-    for name in changed:
-        setattr(centre, name, values[name])
-    with plain_refusals():
-        centre.save(update_fields=changed)
-    return centre
-
-
-def _clean_centre(*, name: str, time_zone: str, phone: str) -> dict[str, Any]:
-    return {
-        "name": clean_name(name, field="name", what="name of the centre", required=True),
-        "time_zone": str(zone_named(time_zone)),
-        "phone": short_text(phone, field="phone", what="telephone number", limit=40),
-    }
+        raise Refusal("other_centre", "An administrator works in the own center only.", field="centre")
 
 
 # --- Accounts ----------------------------------------------------------------------------------------------------------------
@@ -92,7 +49,7 @@ def create_account(
 
     Without a password nobody signs in until the person has set one, by a link (make_password_link).
     """
-    _allow(by)
+    check_administers(by)
     user = User(
         username=_clean_username(username),
         first_name=clean_name(given, field="given", what="given name"),
@@ -122,7 +79,7 @@ def correct_account(
     is_active: bool | None = None,
 ) -> User:
     """Names, address, and whether the account is in use; one that is not loses its sessions at once. Nothing is deleted."""
-    _allow(by)
+    check_administers(by)
     user = User.objects.select_for_update().get(pk=user.pk)
     _may_touch(by, user)
     values: dict[str, Any] = {
@@ -174,7 +131,7 @@ def check_is_anothers(by: Actor, user: User, sentence: str, *, field: str = "") 
 
 def check_manages(by: Actor, user: User) -> None:
     """Refuse ("role", "other_centre") unless this actor manages this account."""
-    _allow(by)
+    check_administers(by)
     _may_touch(by, user)
 
 
@@ -211,7 +168,7 @@ def _set_password(user: User, password: str) -> None:
 @transaction.atomic
 def add_membership(*, by: Actor, at: datetime, user: User, centre: Centre, role: str) -> Membership:
     """A role for a person in a centre. Administrators hold no clinical role, so that nobody grants themselves a chart."""
-    _allow(by, centre)
+    check_administers(by, centre)
     one_of(role, Role.values, field="role", what="the role")
     user = User.objects.select_for_update().get(pk=user.pk)
     held = set(user.memberships.filter(ended_at=None).values_list("role", flat=True))
@@ -230,7 +187,7 @@ def add_membership(*, by: Actor, at: datetime, user: User, centre: Centre, role:
 def end_membership(*, by: Actor, at: datetime, membership: Membership) -> Membership:
     """The role ends now, and every session of the person with it. What they did keeps their name and role."""
     membership = Membership.objects.select_for_update(of=("self",)).select_related("user", "centre").get(pk=membership.pk)
-    _allow(by, membership.centre)
+    check_administers(by, membership.centre)
     if membership.ended_at:
         raise Refusal("membership_ended", "This role has ended already.")
     if isinstance(by, Membership) and by.pk == membership.pk:

@@ -11,7 +11,7 @@ from patients import audit
 from patients.constraints import sentence_for
 from patients.models import Membership
 from patients.refusal import Refusal
-from patients.roles import require
+from patients.roles import may, protocol_for, require
 from regimens.actions.charting import Chart, clock, lock_dose
 from regimens.actions.decisions import EFFECTS, NEEDS_A_DAY, Choice
 from regimens.actions.missed_case import SOURCE, CaseFile, effects_of, options_for, read_case
@@ -21,7 +21,7 @@ from regimens.domain.status import Status
 from regimens.domain.transitions import decisions_from
 from regimens.models import Decision, MissedDoseDecision, PlannedDose
 
-__all__ = ["EFFECTS", "decide", "options_for", "read_case", "reasons_for", "refuse_unless_open"]
+__all__ = ["EFFECTS", "decide", "options_for", "read_case", "reasons_for", "refuse_unless_open", "signable"]
 
 # How the prescriber was reached: the words a signature is kept with.
 REACHED = {
@@ -31,6 +31,17 @@ REACHED = {
     "pager": "By pager",
     "message": "By secure message",
 }
+# What a pharmacist signs within the center's collaborative protocol. Changing the dose or the protocol, and stopping, stay a
+# prescriber's, and so does everything about an off-label course; a pharmacist enters a hold on its own page.
+BY_PROTOCOL = frozenset(
+    {
+        Decision.GIVE_LATE,
+        Decision.GIVE_LATE_AND_SHIFT,
+        Decision.GIVE_REMAINDER,
+        Decision.ACCEPT_PARTIAL,
+        Decision.OMIT,
+    }
+)
 # Which list of the monograph's reasons belongs to which decision.
 REASON_KINDS = {
     Decision.GIVE_LATE: "late",
@@ -50,31 +61,60 @@ def reasons_for(decision: Decision, value: Monograph) -> tuple[ReasonCode, ...]:
     return value.listed(REASON_KINDS[decision])
 
 
+def signable(by: Membership, chart: Chart, file: CaseFile) -> frozenset[Decision]:
+    """The decisions about this dose that are this person's to sign: a prescriber's all of them; those of the collaborative protocol
+    for a pharmacist whose center has one; none for anybody else, or for whoever reads in an emergency."""
+    if not may(by, "decide_missed") or chart.centre.pk != by.centre_id:
+        return frozenset()
+    if not protocol_for(by, "decide_missed"):
+        return frozenset(Decision)
+    return BY_PROTOCOL if not _off_label(file) else frozenset()
+
+
+def _off_label(file: CaseFile) -> str:
+    """What about this dose lies outside the label: its course, or an initial dose whose hours have passed; "" where nothing does."""
+    if file.case.protocol.off_label:
+        return "This course is off-label"
+    is_late = file.case.window.in_hours and file.status is not Status.PARTIAL
+    return "The label's window for the initial dose has passed" if is_late else ""
+
+
+def refuse_unless_signable(by: Membership, chart: Chart, file: CaseFile, decision: Decision) -> None:
+    """Refuse ("prescriber_only") a pharmacist's decision that the collaborative protocol does not hand over."""
+    if decision in signable(by, chart, file):
+        return
+    why = _off_label(file) or "The collaborative protocol does not reach this"
+    sentence = f"{why}: a prescriber alone signs it ({decision.label.lower()})."
+    raise Refusal("prescriber_only", sentence, source="Site policy: collaborative protocol", field="decision")
+
+
 def decide(
     *,
     dose: PlannedDose,
     decision: str,
     reason_code: str,
-    reached_by: str,
     by: Membership,
     at: datetime,
+    reached_by: str = "",
     reason: str = "",
     give_on: date | None = None,
     mg_per_kg: Decimal | None = None,
     review_on: date | None = None,
     protocol_code: str = "",
 ) -> MissedDoseDecision | None:
-    """A prescriber's decision about a dose that needs one. The view has checked the password.
+    """A prescriber's decision about a dose that needs one, or a pharmacist's within the center's collaborative protocol, which is
+    then kept in the place of ``reached_by``. The view has checked the password.
 
     A hold is of the course: the dose still waits for its decision, and None is returned.
-    Refused: anybody but a prescriber; a dose about which nothing is to be decided, or decided already; a decision that its state
-    or its option does not allow; a reason that is not in the decision's list; what the decision needs beside (``give_on``,
-    ``mg_per_kg``, ``review_on``, ``protocol_code``) missing or out of its limits.
+    Refused: anybody else, and what the protocol does not hand over ("prescriber_only"); a dose about which nothing is to be
+    decided, or decided already; a decision that its state or its option does not allow; a reason that is not in the decision's
+    list; what the decision needs beside (``give_on``, ``mg_per_kg``, ``review_on``, ``protocol_code``) missing or out of its limits.
     """
     require(by, "decide_missed")
     if decision not in EFFECTS:
         raise Refusal("decision", "Choose what is to happen with this dose.", field="decision")
-    if reached_by not in REACHED:
+    protocol = protocol_for(by, "decide_missed")
+    if not protocol and reached_by not in REACHED:
         raise Refusal("reached_by", "Say how you were reached.", field="reached_by")
     wanted = Decision(decision)
     try:
@@ -83,6 +123,8 @@ def decide(
             own = next(row for row in chart.doses if row.pk == dose.pk)
             file = read_case(chart, at)
             refuse_unless_open(chart, own, file, at)
+            refuse_unless_signable(by, chart, file, wanted)
+            theirs = signable(by, chart, file)
             if wanted not in decisions_from(file.status):
                 raise _not_from(file.status, wanted)
             _check_reason(chart, wanted, reason_code, reason.strip())
@@ -115,8 +157,8 @@ def decide(
                     give_on=on,
                     reason_code=reason_code,
                     reason=reason.strip(),
-                    reached_by=REACHED[reached_by],
-                    effects=effects_of(options, chart.centre.time_zone),
+                    reached_by=f"Collaborative protocol: {protocol}" if protocol else REACHED[reached_by],
+                    effects=effects_of({d: shown for d, shown in options.items() if d in theirs}, chart.centre.time_zone),
                     decided_by=by,
                     decided_at=at,
                 )
@@ -136,7 +178,7 @@ def refuse_unless_open(chart: Chart, dose: PlannedDose, file: CaseFile, at: date
         when = clock(done.decided_at, chart.centre.time_zone, at)
         raise Refusal(
             "already_decided",
-            f"Already decided by {done.decided_by.user.printed_name} at {when}: {done.get_decision_display().lower()}.",
+            f"Already decided by {done.signed_by} at {when}: {done.get_decision_display().lower()}.",
         )
     status = Status.SUPERSEDED if dose.settled_as == "superseded" else file.status
     if decisions_from(status):

@@ -317,7 +317,8 @@ def days_of(chart: Chart, at: datetime) -> list[DayChoice]:
     """Every day of the dose's window that is not over, but the present one: closed days named, refused ones with the sentence."""
     case = read_case(chart, at).case
     window = case.window
-    closed = dict(chart.centre.closed_days.filter(on__range=(window.opens_on, window.last_on)).values_list("on", "title"))
+    listed = chart.centre.closed_days.filter(removed_at=None, on__range=(window.opens_on, window.last_on))
+    closed = dict(listed.values_list("on", "title"))
     first = max(window.opens_on, local_day(at, chart.centre.time_zone))
     days = [date.fromordinal(number) for number in range(first.toordinal(), window.last_on.toordinal() + 1)]
     choices = []

@@ -16,7 +16,7 @@ from patients.roles import require
 from regimens.actions import planning
 from regimens.domain.clock import last_day, local_day
 from regimens.domain.units import day_text, duration_text, instant_text, number, wall_text, with_unit
-from regimens.models import Order, PlannedDose, SheetCopy
+from regimens.models import MissedDoseDecision, Order, PlannedDose, SheetCopy
 from regimens.sheets import data
 
 AHEAD = timedelta(days=7)
@@ -184,6 +184,7 @@ def dose_sheet(*, dose: PlannedDose, copy: SheetCopy, check_url: str) -> data.Do
         off_label=f"{order.off_label_reason} Ordered by {order.prescriber.user.printed_name}."
         if course.protocol.off_label
         else "",
+        decided=_decided(dose, zone),
     )
 
 
@@ -218,6 +219,15 @@ def _verification(dose: PlannedDose, zone: str) -> data.Verification | None:
     return data.Verification(
         by.user.printed_name, by.get_role_display(), wall_text(dose.verified_at, zone), "verified the plan"
     )
+
+
+def _decided(dose: PlannedDose, zone: str) -> str:
+    """Why the dose stands on another day or is a rest: who decided so, and when. Empty where nobody had to."""
+    decisions = MissedDoseDecision.objects.filter(dose__course=dose.course_id, dose__number=dose.number, superseded_at=None)
+    made = decisions.select_related("decided_by__user").order_by("-decided_at", "-pk").first()
+    if made is None:
+        return ""
+    return f"{made.get_decision_display()}: decided {wall_text(made.decided_at, zone)} by {made.signed_by}."
 
 
 def _due(dose: PlannedDose, zone: str) -> str:

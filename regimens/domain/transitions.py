@@ -48,7 +48,7 @@ class Event(StrEnum):
 
 ROLES = ("pharmacist", "nurse", "prescriber", "technician", "coordinator", "monograph_editor", "auditor", "administrator")
 PHARMACIST, NURSE, PRESCRIBER, TECHNICIAN, COORDINATOR = ROLES[:5]
-# R-STATE-2. Nobody else may.
+# R-STATE-2. Nobody else may, but for a pharmacist within a center's collaborative protocol: see BY_PROTOCOL in patients/roles.py.
 WHO: dict[Event, frozenset[str]] = {
     Event.BOOK: frozenset({NURSE, COORDINATOR, PHARMACIST}),
     Event.VERIFY: frozenset({PHARMACIST}),

@@ -1,4 +1,4 @@
-"""What a prescriber chooses and signs about a missed or stopped dose, and what a nurse writes when one is not given today."""
+"""What a person chooses and signs about a missed or stopped dose, and what a nurse writes when one is not given today."""
 
 from __future__ import annotations
 
@@ -35,9 +35,14 @@ class DecideForm(forms.Form):
         value: Monograph,
         available: Collection[Decision],
         protocols: Sequence[Protocol] = (),
+        signed_under: str = "",
         **kwargs: Any,
     ) -> None:
+        """``signed_under`` names the collaborative protocol by which a pharmacist signs; nobody had to be reached then."""
         super().__init__(*args, **kwargs)
+        if signed_under:
+            del self.fields["reached_by"]
+            self.fields["password"].help_text = f"You sign within the collaborative protocol: {signed_under}"
         self.fields["decision"].choices = [(code.value, code.label) for code in available]
         self.fields["protocol_code"].choices = [*NOT_CHOSEN, *((row.code, row.title) for row in protocols)]
         if Decision.GIVE_REMAINDER in available:

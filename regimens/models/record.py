@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import PROTECT, CheckConstraint, F, Index, Q, UniqueConstraint
 
 from patients.models import Centre, Membership, Patient
+from patients.roles import Role
 from regimens.models.course import PlannedDose
 from regimens.models.stock import Lot
 
@@ -188,7 +189,7 @@ class VialUse(models.Model):
 
 
 class Decision(models.TextChoices):
-    """What a prescriber may decide about a dose whose window has closed, or that was stopped before its end."""
+    """What may be decided about a dose whose window has closed, or that was stopped before its end."""
 
     GIVE_LATE = "give_late", "Give late"
     GIVE_LATE_AND_SHIFT = "give_late_and_shift", "Give late and move all later doses"
@@ -202,7 +203,8 @@ class Decision(models.TextChoices):
 
 
 class MissedDoseDecision(models.Model):
-    """What was decided about a missed dose, by whom, when, why, and how the prescriber was reached.
+    """What was decided about a missed dose, by whom, when, why, and how the prescriber was reached; or by which signed protocol a
+    pharmacist decided.
 
     It stands until the record that it was about is entered in error: what was decided about a wrong amount counts no more.
     """
@@ -212,7 +214,7 @@ class MissedDoseDecision(models.Model):
     give_on = models.DateField(null=True, blank=True)
     reason_code = models.CharField(max_length=40)
     reason = models.CharField(max_length=300, blank=True)
-    reached_by = models.CharField("how the prescriber was reached", max_length=60, blank=True)
+    reached_by = models.CharField("how the prescriber was reached, or by which protocol", max_length=160, blank=True)
     effects = models.JSONField(help_text="The options with dates, gaps and mg as they were shown")
     decided_by = models.ForeignKey(Membership, PROTECT, related_name="+")
     decided_at = models.DateTimeField()
@@ -227,3 +229,9 @@ class MissedDoseDecision(models.Model):
                 name="giving_late_has_a_day",
             ),
         ]
+
+    @property
+    def signed_by(self) -> str:
+        """ "Imani Okafor"; "Kemi Adeyemi, pharmacist (Collaborative protocol: …)"."""
+        name, role = self.decided_by.user.printed_name, self.decided_by.role
+        return name if role == Role.PRESCRIBER else f"{name}, {Role(role).label.lower()} ({self.reached_by})"

@@ -220,6 +220,7 @@ class DoseSheet:
     sources: tuple[str, ...]
     verification: Verification | None = None
     off_label: str = ""  # reason and prescriber
+    decided: str = ""  # what was decided after the dose was missed or stopped, by whom, and when
     check_weight_and_code: bool = False  # for a down-time pack, printed ahead of the day
     is_remainder: bool = False  # what was left of a stopped dose
     rounded_from_mg: Decimal | None = None  # the ordered dose, where it was rounded to whole vials

@@ -220,7 +220,7 @@ def _decided(record: DoseRecord, zone: str) -> list[str]:
     if record.decision is not None:
         on = f" on {display.format_day(record.decision.give_on)}" if record.decision.give_on else ""
         word = record.decision.get_decision_display()
-        said.append(f"{word}{on}: {record.decision.decided_by.user.printed_name}")
+        said.append(f"{word}{on}: {record.decision.signed_by}")
     said += [
         f"Not given {display.format_instant(row.recorded_at, zone)}: {row.listed_reason.lower()}"
         + (f", {row.reason}" if row.reason else "")

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from patients import when
 from patients.refusal import Refusal
-from patients.roles import may, require
+from patients.roles import Role, may, protocol_for, require
 from patients.signing import signed_by
 from regimens.access import dose_for
 from regimens.actions import missed
@@ -45,7 +45,7 @@ MISSED_SECTION = "missed_dose"
 
 
 def decide(request: HttpRequest, dose_id: uuid.UUID) -> HttpResponse:
-    """The case of one dose that needs a decision; a prescriber signs one."""
+    """The case of one dose that needs a decision; a prescriber signs one, or a pharmacist within the collaborative protocol."""
     dose = dose_for(request.membership, dose_id)
     require(request.membership, "read_charts")
     now = timezone.now()
@@ -89,6 +89,8 @@ def _asked(request: HttpRequest, chart: Chart, file: CaseFile, now: datetime) ->
 
 
 def _sign(request: HttpRequest, chart: Chart, dose: PlannedDose, file: CaseFile, now: datetime) -> HttpResponse:
+    if (chosen := request.POST.get("decision")) in Decision.values:
+        missed.refuse_unless_signable(request.membership, chart, file, Decision(chosen))
     options = missed.options_for(chart, now, file=file)
     form = _form(request, chart, file, options, request.POST)
     refusal = None
@@ -105,7 +107,7 @@ def _sign(request: HttpRequest, chart: Chart, dose: PlannedDose, file: CaseFile,
                 protocol_code=data.get("protocol_code", ""),
                 reason_code=data["reason_only_code"],
                 reason=data["reason"],
-                reached_by=data["reached_by"],
+                reached_by=data.get("reached_by", ""),
                 by=request.membership,
                 at=now,
             )
@@ -113,18 +115,18 @@ def _sign(request: HttpRequest, chart: Chart, dose: PlannedDose, file: CaseFile,
             refusal = add_refusal(form, refused)
         else:
             decision = Decision(data["decision"])
-            messages.success(
-                request, f"Signed: {decision.label.lower()}, dose {dose.number}. {AFTER.get(decision, '')}".strip()
-            )
+            verifier = "Another pharmacist" if request.membership.role == Role.PHARMACIST else "A pharmacist"
+            follows = AFTER.get(decision, "").format(verifier=verifier)
+            messages.success(request, f"Signed: {decision.label.lower()}, dose {dose.number}. {follows}".strip())
             return redirect("chart", patient_id=chart.patient.pk)
     return _case(request, chart, dose, file, now, form=form, refusal=refusal, status=422)
 
 
 # What follows from a decision, as the person who signed it is told.
-VERIFIED_ANEW = "A pharmacist verifies the new row."
+VERIFIED_ANEW = "{verifier} verifies the new row."
 AFTER = {
     Decision.GIVE_LATE: VERIFIED_ANEW,
-    Decision.GIVE_LATE_AND_SHIFT: "A pharmacist verifies every moved dose; their bookings are dropped.",
+    Decision.GIVE_LATE_AND_SHIFT: "{verifier} verifies every moved dose; their bookings are dropped.",
     Decision.GIVE_REMAINDER: VERIFIED_ANEW,
     Decision.CHANGE_DOSE: VERIFIED_ANEW,
     Decision.HOLD: "This dose still waits for its decision.",
@@ -154,11 +156,13 @@ def _form(
 ) -> DecideForm:
     assert chart.course is not None
     value = chart.course.monograph.to_domain()
+    signable = missed.signable(request.membership, chart, file)
     return DecideForm(
         data,
         value=value,
-        available=[decision for decision, option in options.items() if option.is_available],
+        available=[row for row, option in options.items() if option.is_available and row in signable],
         protocols=domain.other_protocols(file.case, value),
+        signed_under=protocol_for(request.membership, "decide_missed"),
     )
 
 
@@ -179,7 +183,10 @@ def _case(
     asked = asked or Asked()
     zone = chart.centre.time_zone
     options = missed.options_for(chart, now, asked.give_on, asked.mg_per_kg, file)
-    decides = may(request.membership, "decide_missed")
+    signable = missed.signable(request.membership, chart, file)
+    by_protocol = protocol_for(request.membership, "decide_missed") if signable else ""
+    if by_protocol:  # what stays a prescriber's is not laid before a pharmacist who signs
+        options = {decision: option for decision, option in options.items() if decision in signable}
     section = next((s for s in chart.course.monograph.to_domain().sections if s.code == MISSED_SECTION), None)
     if referral is None and may(request.membership, "build") and is_before_referral(file, dose):
         referral = BeforeReferralForm(auto_id="id_referral_%s")
@@ -203,10 +210,10 @@ def _case(
         "options": _side_by_side(options, zone),
         "saying": section,
         "saying_source": source_text(section.source) if section else "",
-        "form": (form or _form(request, chart, file, options)) if decides else None,
+        "form": (form or _form(request, chart, file, options)) if signable else None,
         "referral": referral,
         "refusal": refusal,
-        "decides": decides,
+        "by_protocol": by_protocol,
         "asks_amount": Decision.CHANGE_DOSE in options,
         "asked_on": display.format_day(asked.give_on) if asked.give_on else "",
         "asked_mg_per_kg": number(asked.mg_per_kg) if asked.mg_per_kg is not None else "",

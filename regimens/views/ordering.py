@@ -73,7 +73,9 @@ def read_case(transplant: Transplant, now: datetime, answers: list[Precaution]) 
             .exclude(settled_as="superseded")
             .order_by("number"),
             "risk": RiskReview.objects.filter(patient=patient, superseded_at=None),
-            "closed": patient.centre.closed_days.filter(on__gte=local_day(now, patient.centre.time_zone) - timedelta(days=150)),
+            "closed": patient.centre.closed_days.filter(
+                removed_at=None, on__gte=local_day(now, patient.centre.time_zone) - timedelta(days=150)
+            ),
         }
     )
     attach_people(rows["order"])
