@@ -141,6 +141,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = "cmvig_site.formats"  # the admin panel writes its dates as every other page does
 TIME_ZONE = "UTC"
 USE_TZ = True
 # Numbers and dates are written by regimens/templatetags/display.py alone, never by the locale (hazards H04, H22).

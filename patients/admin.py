@@ -242,6 +242,7 @@ class CentreForm(ActingForm):
     class Meta:
         model = Centre
         fields = tuple(name for _, section in CENTRE_FIELDSETS for name in section["fields"])
+        widgets = {"collaborative_protocol": forms.TextInput(attrs={"size": 60})}
 
     def clean_time_zone(self) -> str:
         try:

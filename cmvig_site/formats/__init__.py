@@ -1,0 +1,1 @@
+"""Django's own way to write dates, by language."""
