@@ -212,7 +212,7 @@ class MembershipAdmin(ActingAdmin):
 CENTRE_FIELDSETS: Any = [
     ("The center", {"fields": ("name", "time_zone", "phone")}),
     ("Signing in", {"fields": ("second_factor_required",)}),
-    ("Doses and pumps", {"fields": ("pump_increment_ml_per_h", "vial_rounding_percent")}),
+    ("Doses and pumps", {"fields": ("pump_increment_ml_per_h", "vial_rounding_percent", "slow_with_new_lot")}),
     ("Before a dose is released", {"fields": ("consent_required",)}),
     (
         "Missed and stopped doses",

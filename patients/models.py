@@ -77,6 +77,11 @@ class Centre(models.Model):
     collaborative_protocol = models.CharField(
         max_length=120, blank=True, help_text="Name and date of the signed document. Left empty, a prescriber alone decides"
     )
+    slow_with_new_lot = models.BooleanField(
+        "start slowly with a new lot",
+        default=False,
+        help_text="A lot that the patient's last infusion did not come from takes the initial rate table",
+    )
     second_factor_required = models.BooleanField(default=True, help_text="Everybody here signs in with an authenticator app")
     is_demonstration = models.BooleanField(default=False)
 

@@ -29,6 +29,7 @@ from regimens.models import (
     PlannedDose,
     Reaction,
     Release,
+    VialUse,
 )
 
 TIME_RULES = "Time rules"
@@ -62,6 +63,10 @@ class Chart:
         """Other immune globulins given elsewhere; read when they are first asked for."""
         other = OutsideDose.Product.OTHER_IG
         return list(OutsideDose.objects.filter(patient=self.patient, error_at=None, product=other))
+
+    def lots_of(self, record: Administration) -> set[str]:
+        """The numbers of the lots that an infusion came from, as far as they are charted."""
+        return set(VialUse.objects.filter(administration=record).values_list("lot__number", flat=True))
 
     def live_record(self, dose: PlannedDose) -> Administration | None:
         """The record of a dose that is not entered in error."""

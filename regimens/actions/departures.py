@@ -5,7 +5,7 @@ Hard-stop planning, never hard-stop recording the truth (hazard H13).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -52,8 +52,11 @@ FLAGS = {
 }
 
 
-def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime) -> infusion.TableChoice:
-    """Which rate table this infusion takes: the slower one where the signed plan or what happened since asks for it."""
+def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime, lots: Collection[str] = ()) -> infusion.TableChoice:
+    """Which rate table this infusion takes: the slower one where the signed plan or what happened since asks for it.
+
+    ``lots`` are those it is given from, as far as they are known.
+    """
     value = dose.course.monograph.to_domain()
     earlier = [r for r in chart.counted() if r.started_at < starts_at and r.dose_id != dose.pk]
     last = earlier[-1] if earlier else None
@@ -71,10 +74,37 @@ def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime) -> infu
         last_reaction=reaction,
         product_changed=bool(starts and others) and max(others) > max(starts),
         is_remainder=dose.is_remainder,
+        lot_changed=chart.centre.slow_with_new_lot and last is not None and not chart.lots_of(last).issuperset(lots),
     )
     if choice.code == "subsequent" and dose.rate_table == "initial":
         return infusion.TableChoice("initial", ("as_signed",), choice.working)
     return choice
+
+
+def refuse_unseen_table(
+    chart: Chart, table: infusion.TableChoice, plan: infusion.InfusionPlan, lots: Collection[str], shown_table: str
+) -> None:
+    """Where a new lot starts slowly, the lot is known before the pump is set, and the pump is set to the table that was shown.
+
+    Refused: "lot_first", "new_lot".
+    """
+    source = "Site policy: a new lot starts slowly"
+    if chart.centre.slow_with_new_lot and table.code == "subsequent" and not lots:
+        raise Refusal(
+            "lot_first",
+            "Not started: a new lot starts slowly here. Enter the lot of the first vial.",
+            source=source,
+            field="lot_number",
+        )
+    if "lot_changed" in table.reasons and shown_table != table.code:
+        first = with_unit(plan.steps[0].pump_rate_ml_per_h, "mL per h")
+        raise Refusal(
+            "new_lot",
+            f"Not started: the patient's last infusion was of another lot, so the initial rates apply, {first} first. "
+            "Set the pump to it, then start again.",
+            source=source,
+            field="lot_number",
+        )
 
 
 # Starting ----------------------------------------------------------------------------------------------------------------

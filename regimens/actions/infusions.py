@@ -74,8 +74,11 @@ def start_infusion(
     rate_ml_per_h: Decimal | None = None,
     vials: Sequence[VialFacts] = (),
     vitals: VitalsFacts | None = None,
+    shown_table: str = "",
 ) -> Administration:
     """Start a dose now, at the first rate of its table unless a lower one is set. The same form again gives the same record.
+
+    ``shown_table`` is the rate table that the page showed: only where it is the one of a new lot does such a lot start.
 
     Refused: role, identity, a first rate above the table's, and everything in ``departures.refuse_start``;
     ``AlreadyRecorded`` where somebody was first.
@@ -100,6 +103,7 @@ def start_infusion(
                 rate_ml_per_h=rate_ml_per_h,
                 vials=vials,
                 vitals=vitals,
+                shown_table=shown_table,
             )
     except IntegrityError as error:
         raise _who_was_first(error, dose, at) from None
@@ -120,6 +124,7 @@ def _start(
     rate_ml_per_h: Decimal | None,
     vials: Sequence[VialFacts],
     vitals: VitalsFacts | None,
+    shown_table: str,
 ) -> Administration:
     dose = _dose_of(chart)
     _refuse_second(chart, dose, at)
@@ -129,7 +134,8 @@ def _start(
     if dose.pk != asked.pk:
         raise Refusal("superseded", "Not started: this dose was recalculated. Open its current version and print its sheet.")
     around = read_around(chart, dose)
-    table = departures.rate_table_for(chart, dose, at)
+    lots = {vial.lot_number.strip() for vial in vials}
+    table = departures.rate_table_for(chart, dose, at, lots)
     plan = planning.infusion_plan_of(dose, table.code)
     departures.refuse_start(
         chart,
@@ -142,6 +148,7 @@ def _start(
         vials=vials,
         at=at,
     )
+    departures.refuse_unseen_table(chart, table, plan, lots, shown_table)
     first = plan.steps[0].pump_rate_ml_per_h
     rate = first if rate_ml_per_h is None else rate_ml_per_h
     if not 0 < rate <= first:
@@ -247,7 +254,7 @@ def log_given(
                 volume_ml=volume_ml,
                 vial_entered_at=vial_entered_at,
                 sheet_code=sheet_code.strip().upper()[:9],
-                rate_table=departures.rate_table_for(chart, live, started_at).code,
+                rate_table=departures.rate_table_for(chart, live, started_at, {vial.lot_number.strip() for vial in vials}).code,
                 given_by=given_by or by,
                 flags=flags,
                 reason=reason.strip(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -68,14 +68,17 @@ class _Page:
     def __init__(self, request: HttpRequest, chart: Chart, dose: PlannedDose, now: datetime) -> None:
         self.request, self.chart, self.dose, self.now = request, chart, dose, now
         self.around = read_around(chart, dose)
-        self.table = departures.rate_table_for(chart, dose, now)
-        self.plan: InfusionPlan = planning.infusion_plan_of(dose, self.table.code)
+        self._show_table()
         self.may_log = may(request.membership, "log_infusion")
         self.may_start = may(request.membership, "start_infusion")
         self.undecided = [
             row for row in chart.doses if not row.settled_as and row.number < dose.number and row.closes_at <= now
         ]
         self.stop = self._stop()
+
+    def _show_table(self, lots: Collection[str] = ()) -> None:
+        self.table = departures.rate_table_for(self.chart, self.dose, self.now, lots)
+        self.plan: InfusionPlan = planning.infusion_plan_of(self.dose, self.table.code)
 
     def _stop(self) -> Refusal | Refused | None:
         """What would stop a start now, said before anything is typed."""
@@ -133,6 +136,8 @@ class _Page:
         if not form.is_valid():
             return self.answer("start", start=form, status=422)
         data = form.cleaned_data
+        if data["lot_number"]:  # a new lot may take another table: what is shown next is what would be started
+            self._show_table([data["lot_number"].strip()])
 
         def act() -> Administration:
             return infusions.start_infusion(
@@ -147,6 +152,7 @@ class _Page:
                 rate_ml_per_h=data["rate_ml_per_h"],
                 vials=self._first_vial(data),
                 vitals=form.vitals(self.now, Moment.BEFORE) if form.has_vitals() else None,
+                shown_table=self.request.POST.get("shown_table", ""),
                 by=self.request.membership,
                 at=self.now,
             )
@@ -235,6 +241,7 @@ class _Page:
             ],
             "plan": self.plan,
             "plan_rows": plan_rows(self.plan),
+            "table_code": self.table.code,
             "table_title": value.rate_table(self.table.code).title,
             "table_steps": self.table.working.to_json(),
             "total": display.format_minutes(self.plan.pump_total_minutes),

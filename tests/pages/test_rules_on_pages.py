@@ -13,7 +13,6 @@ from django.utils import timezone
 from tests.domain.test_rules_document import documented
 from tests.regimens.courses import Team, make_course, make_recipient, make_team, verify
 
-WITHOUT_A_PAGE = {"R-RATE-6"}  # docs/rules.md says why
 ARGUMENTS = ((), ("00000000-0000-4000-8000-000000000000",), (1,))
 
 
@@ -34,11 +33,11 @@ def names(resolver: URLResolver) -> set[str]:
 
 def test_every_rule_names_a_page_that_exists() -> None:
     known = names(get_resolver())
-    assert {rule for rule, page in pages().items() if page not in known} == WITHOUT_A_PAGE
+    assert {rule for rule, page in pages().items() if page not in known} == set()
 
 
 def test_every_named_page_has_an_address() -> None:
-    for page in set(pages().values()) - {"—"}:
+    for page in set(pages().values()):
         assert any(address(page, arguments) for arguments in ARGUMENTS), page
 
 
