@@ -119,6 +119,7 @@ def test_the_days_offered_name_closed_ones_and_leave_out_what_is_over() -> None:
     course = make_course(team)  # transplanted Fri 20-Nov-2026: week 2 on Fri 04-Dec, open from Tue 01 to Mon 07
     dose = doses_of(course)[1]
     team.centre.closed_days.create(on=date(2026, 12, 2), title="Founders' day")
+    team.centre.closed_days.create(on=date(2026, 12, 3), title="Listed in error", removed_at=NOW)
     chart = charting.read_dose(dose)
     days = replanning.days_of(chart, NOW)
     assert [day.on.day for day in days] == [1, 2, 3, 5, 6, 7]

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from patients import actions
-from patients.models import ClosedDay, Transplant
+from patients.models import Transplant
 from regimens.actions import courses, orders, planning
 from regimens.models import Course, OutsideDose, PlannedDose
 from regimens.templatetags import display
@@ -245,11 +245,13 @@ def test_a_closed_day_is_said_with_the_open_days_of_the_window(team: Team, now: 
     data = typed(team, transplant, now)
     assert "closed" not in preview(client, transplant, data)
     target = transplant.reperfusion_at.astimezone(ZONE).date() + timedelta(days=14)
-    ClosedDay.objects.create(centre=team.centre, on=target, title="Holiday")
+    row = actions.add_closed_day(by=None, at=now, centre=team.centre, on=target, title="Holiday")
     page = preview(client, transplant, data)
     near = ", ".join(display.format_weekday_day(target + timedelta(days=step)) for step in (-1, 1, -2, 2))
     assert f"closed. Open days in its window: {near}." in page
     assert page.count("Open days in its window") == 1
+    actions.remove_closed_day(by=None, at=now, closed_day=row)
+    assert "Open days in its window" not in preview(client, transplant, data)
 
 
 def test_the_difference_to_a_stopped_course_of_this_transplant_is_shown(team: Team, now: datetime) -> None:

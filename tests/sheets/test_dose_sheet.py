@@ -161,6 +161,14 @@ def test_an_off_label_dose_says_so_on_every_page_with_its_reason(typesetter: Typ
     assert not any("OFF-LABEL" in page for page in pages_of(typesetter.pdf(a_sheet())))
 
 
+def test_a_dose_on_another_day_says_who_decided_so(typesetter: Typesetter) -> None:
+    decided = (
+        "Give late: decided 23-Nov-2026 10:04 by Kemi Adeyemi, pharmacist (Collaborative protocol: Missed doses, 14-Nov-2026)."
+    )
+    assert run_together(decided) in run_together(pages_of(typesetter.pdf(a_sheet(decided=decided)))[0])
+    assert "Give late" not in pages_of(typesetter.pdf(a_sheet()))[0]
+
+
 def test_a_sheet_printed_ahead_asks_to_check_weight_and_code(typesetter: Typesetter) -> None:
     assert "weight unchanged, today" in pages_of(typesetter.pdf(a_sheet(check_weight_and_code=True)))[0]
     assert "weight unchanged, today" not in pages_of(typesetter.pdf(a_sheet()))[0]
