@@ -274,7 +274,7 @@ def test_the_case_of_an_off_label_course_is_read_by_a_pharmacist_and_not_signed(
     ward, planned = off_label_first()
     client, url = signed_in(ward.pharmacist), reverse("decide", args=[planned.pk])
     page = plain(client.get(url))
-    assert "A prescriber decides, and signs." in page and "Your password, as signature" not in page
+    assert "A prescriber decides, and signs." in page and "Sign the decision" not in page
     assert client.post(url, posted()).status_code == 403
 
 
