@@ -205,7 +205,7 @@ def _around_the_course(cast: Cast, course: m.Course, ward: wards.Ward, say: Text
     m.Hold.objects.create(
         course=course, reason_code="other", reason=say(300, "Asked for by the family"), ordered_by=ward.prescriber, held_by=by,
         held_at=now - timedelta(days=3), review_on=now.date(), resumed_by=by, resumed_at=now - timedelta(days=2),
-        resume_ordered_by=ward.prescriber, resume_reason=say(300, "Over"),
+        resume_ordered_by=ward.prescriber, resume_reason=say(300, "Over"), reason_words=say(200, "Another reason"),
     )  # fmt: skip
     m.Authorization.objects.create(course=course, state="pending", vials="not_asked", recorded_by=by, recorded_at=now)
     consent = {"course": course, "given_by": say(120, "The patient"), "obtained_by": by, "obtained_on": now.date()}
@@ -242,7 +242,7 @@ def _around_the_course(cast: Cast, course: m.Course, ward: wards.Ward, say: Text
     )
     m.NotGivenToday.objects.create(
         dose=dose, reason_code="other", reason=say(300, "Ambulance late"), was_prepared=False, recorded_by=ward.nurse,
-        recorded_at=signed,
+        recorded_at=signed, reason_words=say(200, "Another reason"),
     )  # fmt: skip
     m.SheetCopy.objects.create(
         dose=dose, code="7F3A-91C2", copy_number=1, size="a4", is_draft=False, printed_by=by, printed_at=signed
