@@ -173,8 +173,8 @@ def decide(
 
 def refuse_unless_open(chart: Chart, dose: PlannedDose, file: CaseFile, at: datetime) -> None:
     """Only a dose that needs a decision (missed, passed on hold, stopped part way) is decided here, and only once."""
-    done = MissedDoseDecision.objects.filter(dose=dose, superseded_at=None).select_related("decided_by__user").first()
-    if done is not None:
+    if dose.pk in file.decided:
+        done = MissedDoseDecision.objects.select_related("decided_by__user").get(dose=dose, superseded_at=None)
         when = clock(done.decided_at, chart.centre.time_zone, at)
         raise Refusal(
             "already_decided",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from patients.refusal import Refusal
 from regimens.actions.charting import Chart, given_elsewhere, local_day
@@ -21,7 +22,7 @@ from regimens.domain.schedule import Window
 from regimens.domain.status import Status
 from regimens.domain.transitions import decisions_from
 from regimens.domain.units import instant_text, number
-from regimens.models import Decision, Hold, OutsideDose, PlannedDose
+from regimens.models import Decision, Hold, MissedDoseDecision, OutsideDose, PlannedDose
 from regimens.models.status import status_of
 from regimens.models.together import read_together
 
@@ -38,6 +39,7 @@ class CaseFile:
     status: Status
     holds: tuple[Hold, ...]
     outside_unknown: tuple[OutsideDose, ...]
+    decided: frozenset[UUID]  # the doses about which a prescriber decided
 
     @property
     def open_hold(self) -> Hold | None:
@@ -50,7 +52,11 @@ def read_case(chart: Chart, at: datetime) -> CaseFile:
     dose, course = chart.dose, chart.course
     assert dose is not None and course is not None  # a case is always of a planned dose
     found = read_together(
-        {"holds": Hold.objects.filter(course=course).order_by("held_at"), "elsewhere": given_elsewhere(chart.patient)}
+        {
+            "holds": Hold.objects.filter(course=course).order_by("held_at"),
+            "elsewhere": given_elsewhere(chart.patient),
+            "decided": MissedDoseDecision.objects.filter(dose__course=course, superseded_at=None),
+        }
     )
     holds, chart.elsewhere = tuple(found["holds"]), found["elsewhere"]
     outside = [row for row in chart.elsewhere if row.given_at <= at]
@@ -85,7 +91,8 @@ def read_case(chart: Chart, at: datetime) -> CaseFile:
         is_remainder=dose.is_remainder,
         organs=frozenset(course.transplant.organs),
     )
-    return CaseFile(case, status, holds, tuple(other for other in outside if other.given_mg is None))
+    decided = frozenset(row.dose_id for row in found["decided"])
+    return CaseFile(case, status, holds, tuple(other for other in outside if other.given_mg is None), decided)
 
 
 def given_here(chart: Chart, *, per_ml: Decimal, weight_kg: Decimal, codes: Mapping[int, str] | None = None) -> list[GivenDose]:

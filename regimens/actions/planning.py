@@ -270,17 +270,17 @@ def infusion_plan_of(dose: PlannedDose, table_code: str | None = None) -> infusi
     )
 
 
-def check_may_plan(patient: Patient) -> list[Precaution]:
-    """The live answers about risk.
+def check_may_plan(patient: Patient, answers: Sequence[Precaution] | None = None) -> list[Precaution]:
+    """The live answers about risk; ``answers`` where they have been read.
 
     Refused while the patient is closed, a stopping question is unanswered, or a contraindication is not released.
     """
     if patient.closed_at:
         raise Refusal("patient_closed", f"Nothing can be planned: {patient.get_closed_reason_display().lower()}.")
-    live = list(Precaution.objects.filter(patient=patient, superseded_at=None))
-    answers = {row.kind: row for row in live}
+    live = list(answers if answers is not None else Precaution.objects.filter(patient=patient, superseded_at=None))
+    by_kind = {row.kind: row for row in live}
     for kind in facts.STOPPING:
-        answer = answers.get(kind)
+        answer = by_kind.get(kind)
         label = PrecautionKind(kind).label
         if answer is None:
             raise Refusal(

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from patients import audit, facts
-from patients.models import Membership, Patient, Transplant, WeightMeasurement
+from patients.models import Membership, Patient, Precaution, Transplant, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import require
 from regimens.actions import planning
@@ -102,8 +102,11 @@ def differs_in_weight(doses: Sequence[PlannedDose], weight: WeightMeasurement) -
     return any(dose.weight_kg != weight.weight_kg for dose in doses if not dose.settled_at and not dose.is_remainder)
 
 
-def draft_replan(chart: Chart, *, weight: WeightMeasurement | None, at: datetime) -> Replan:
+def draft_replan(
+    chart: Chart, *, weight: WeightMeasurement | None, at: datetime, answers: Sequence[Precaution] | None = None
+) -> Replan:
     """Every live dose of the chart's course old beside new, at ``weight`` and counted from the transplant as it is recorded now.
+    ``answers`` are the live ones about risk, where they have been read.
 
     Reads and computes; saves nothing. Refused: a stopped course, nothing left to give, nothing that would change, planning that
     is stopped, a weight that is not the latest valid one or is out of date; and what the rules refuse of the new values.
@@ -115,7 +118,7 @@ def draft_replan(chart: Chart, *, weight: WeightMeasurement | None, at: datetime
         raise Refusal("course_stopped", "This course is stopped.")
     if all(row.settled_at for row in live):
         raise Refusal("nothing_left", "No dose of this course is left to recalculate.")
-    planning.check_may_plan(chart.patient)
+    planning.check_may_plan(chart.patient, answers)
     if weight is not None:
         planning.check_weight(weight, chart.patient, at)
         if not differs_in_weight(live, weight):

@@ -13,7 +13,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from patients import rules
-from patients.models import WeightMeasurement
+from patients.models import Precaution, WeightMeasurement
 from patients.refusal import Refusal
 from patients.roles import require
 from regimens.access import dose_for, first_dose_for
@@ -43,14 +43,15 @@ def replan(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
     require(request.membership, "build")
     now = timezone.now()
     chart = read_dose(dose)
-    frame = patient_frame(chart.patient, now)
+    answers = list(Precaution.objects.filter(patient=chart.patient, superseded_at=None).order_by("pk"))
+    frame = patient_frame(chart.patient, now, answers)
     latest = frame["banner"].weight
     keeps = request.GET.get("weight") == KEEP
-    draft, refusal = _draft(chart, None if keeps else latest, now)
+    draft, refusal = _draft(chart, None if keeps else latest, answers, now)
     refused_weight = None
     if refusal is not None and refusal.code == "weight_stale":
         # An old weight stops nobody from taking over a corrected time.
-        alone, other = _draft(chart, None, now)
+        alone, other = _draft(chart, None, answers, now)
         if other is None:
             draft, refusal, refused_weight = alone, None, refusal
     form = ReplanForm(request.POST) if request.method == "POST" else None
@@ -82,10 +83,10 @@ def replan(request: HttpRequest, course_id: uuid.UUID) -> HttpResponse:
 
 
 def _draft(
-    chart: Chart, weight: WeightMeasurement | None, now: datetime
+    chart: Chart, weight: WeightMeasurement | None, answers: list[Precaution], now: datetime
 ) -> tuple[replanning.Replan | None, Refusal | Refused | None]:
     try:
-        return replanning.draft_replan(chart, weight=weight, at=now), None
+        return replanning.draft_replan(chart, weight=weight, at=now, answers=answers), None
     except (Refusal, Refused) as refused:
         return None, refused
 

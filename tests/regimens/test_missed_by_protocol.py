@@ -30,7 +30,7 @@ from tests.regimens.ward import LOT_EXPIRES, Ward, dose, give, make_course, make
 
 pytestmark = pytest.mark.django_db
 SIGNED = "Missed CMV immune globulin, signed 14-Nov-2026"
-PAGE_STATEMENTS = 13  # one of them records who read the chart
+PAGE_STATEMENTS = 12
 REASONS = {
     "give_late": "no_access",
     "give_late_and_shift": "no_access",

@@ -23,7 +23,7 @@ from tests.factories import NEW_YORK, PASSWORD
 from tests.regimens.ward import LOT_EXPIRES, dose, give, make_course, make_ward
 
 pytestmark = pytest.mark.django_db
-PAGE_STATEMENTS = 13  # one of them records who read the chart
+PAGE_STATEMENTS = 12
 
 
 def signed_in(member) -> Client:

@@ -163,7 +163,7 @@ def test_the_pages_of_a_change_ask_the_database_at_most_twelve_times(signed_in, 
     client = signed_in(team.builder)
     client.get("/")
     for page in (reverse("course-replan", args=[course.pk]), reverse("dose-move", args=[doses_of(course)[1].pk])):
-        with django_assert_max_num_queries(13, info=page):  # one of them records who read the chart
+        with django_assert_max_num_queries(12, info=page):
             assert client.get(page).status_code == 200
 
 
