@@ -227,5 +227,5 @@ def test_a_result_that_asks_is_on_every_prescribers_list_until_it_is_answered(cl
 def test_every_group_beneath_has_an_address() -> None:
     for kind in waiting.KINDS:
         assert kind.address(
-            "1" if kind.code in ("query", "cosign", "result") else "00000000-0000-4000-8000-000000000000"
+            "1" if kind.code in ("query", "cosign", "result", "single") else "00000000-0000-4000-8000-000000000000"
         ).startswith("/")

@@ -28,7 +28,7 @@ def team() -> Team:
 
 def test_a_dose_whose_window_closed_is_missed_at_once_with_no_job_running(client: Client, team: Team) -> None:
     course = course_operated(team, timedelta(hours=73))
-    assert groups_of(client, team) == {"Missed": "1"}
+    assert groups_of(client, team)["Missed"] == "1"
     assert f"/doses/{course.doses.get(number=1).pk}/decide/" in page_of(client, team)
 
 
@@ -44,7 +44,7 @@ def test_nothing_is_due_for_somebody_who_died_until_the_chart_is_reopened(client
     actions.close_patient(patient=course.patient, closed_reason="died", by=team.builder, at=timezone.now())
     assert groups_of(client, team) == {}
     actions.reopen_patient(patient=course.patient, reason="Wrong chart", by=team.builder, at=timezone.now())
-    assert groups_of(client, team) == {"Missed": "1"}
+    assert groups_of(client, team)["Missed"] == "1"
 
 
 def test_another_centres_patients_are_never_listed(client: Client, team: Team) -> None:
@@ -106,7 +106,7 @@ def test_a_dose_on_hold_is_neither_due_nor_overdue(client: Client, team: Team) -
 def test_a_window_that_closed_on_hold_stands_among_the_missed_with_its_own_word(client: Client, team: Team) -> None:
     course = course_operated(team, timedelta(hours=73))
     hold(course, team, timedelta(hours=10))
-    assert groups_of(client, team) == {"Missed": "1"}
+    assert groups_of(client, team)["Missed"] == "1"
     page = page_of(client, team)
     assert "Passed on hold" in page
     assert f"/doses/{course.doses.get(number=1).pk}/decide/" in page

@@ -93,7 +93,7 @@ def test_a_refused_file_names_key_line_value_limit_and_reason(tmp_path):
     [
         (TEXT + "\n[extra]\n", 1, "extra (line "),
         (TEXT.replace('source = { kind = "us_label", ref = "Description; How supplied" }\n', ""), 1, "product.source"),
-        ("", 1, "title"),
+        ("", 1, "product is missing"),
         ("title = \n", 2, "line 1"),
     ],
 )
