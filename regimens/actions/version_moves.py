@@ -86,8 +86,9 @@ def draft_move(chart: Chart, *, at: datetime) -> VersionMove:
     if course.anchor_at is not None:
         anchor = TransplantAnchor(course.anchor_at, course.anchor_zone_name, course.transplant.is_time_known)
     by_old, by_new = (planned_windows(chart, live, rows, anchor) for rows in (was, protocol))
-    saved = {row.code: row for row in ProtocolDose.objects.filter(protocol__monograph=to, protocol__code=protocol.code)}
-    course.monograph, course.protocol_id = to, next(iter(saved.values())).protocol_id
+    rows_of_version = ProtocolDose.objects.filter(protocol__monograph=to, protocol__code=protocol.code)
+    saved = {row.code: row for row in rows_of_version.select_related("protocol")}
+    course.monograph, course.protocol = to, next(iter(saved.values())).protocol
     codes = codes_of(live)
     lines = []
     for row in live:
