@@ -24,8 +24,7 @@ from regimens.actions.charting import (
     not_in_future,
     to_minute,
 )
-from regimens.actions.holds import hold_after_reaction
-from regimens.actions.locks import lock_open_courses
+from regimens.actions.holds import courses_to_hold, hold_after_reactions
 from regimens.actions.parts import (
     RateFacts,
     ReactionFacts,
@@ -189,7 +188,7 @@ def record_reaction(
 ) -> Reaction:
     """A reaction during the infusion, or for 30 days after it (workflow W2.9). A serious one holds the patient's courses."""
     require(by, "record_reaction")
-    courses = lock_open_courses(record.patient) if facts.is_serious else []
+    courses = courses_to_hold(record.patient, [facts])
     locked = lock_record(record, version, at)
     days = value_for(locked).limit("late_reaction_days")
     if locked.ended_at and facts.onset_at > locked.ended_at + elapsed_hours(days.value * 24):
@@ -208,7 +207,7 @@ def record_reaction(
         serious=facts.is_serious,
     )
     row = save_reactions(locked, [facts], by, at)[0]
-    hold_after_reaction(courses, row.term, by=by, at=at)
+    hold_after_reactions(courses, [facts], by=by, at=at)
     _touch(locked)
     return row
 

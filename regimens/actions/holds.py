@@ -13,10 +13,11 @@ from django.db.models import Exists, OuterRef
 
 from patients import audit
 from patients.actions.common import REASON_LENGTH, needed_reason, plain_refusals, short_text
-from patients.models import Membership
+from patients.models import Membership, Patient
 from patients.refusal import Refusal
 from patients.roles import Role, require
-from regimens.actions.locks import lock_course
+from regimens.actions.locks import lock_course, lock_open_courses
+from regimens.actions.parts import ReactionFacts
 from regimens.actions.reasons import chosen
 from regimens.domain.clock import local_day
 from regimens.domain.units import day_text
@@ -85,11 +86,21 @@ def hold_course(
         )
 
 
-def hold_after_reaction(courses: Sequence[Course], term: str, *, by: Membership, at: datetime) -> list[Hold]:
+def courses_to_hold(patient: Patient, reactions: Sequence[ReactionFacts]) -> list[Course]:
+    """The patient's open courses, locked before the chart is, where a reaction is serious; else none."""
+    return lock_open_courses(patient) if any(row.is_serious for row in reactions) else []
+
+
+def hold_after_reactions(
+    courses: Sequence[Course], reactions: Sequence[ReactionFacts], *, by: Membership, at: datetime
+) -> list[Hold]:
     """A serious reaction holds every locked course that has doses left and is not on hold, until a prescriber resumes it (W1.11).
 
     Nobody orders it; somebody looks at it again the same day.
     """
+    if not courses:
+        return []
+    terms = ", ".join(row.term.strip() for row in reactions if row.is_serious)
     waiting = PlannedDose.objects.filter(course=OuterRef("pk"), settled_at=None)
     held = Hold.objects.filter(course=OuterRef("pk"), resumed_at=None)
     found = Course.objects.filter(Exists(waiting), ~Exists(held), pk__in=[course.pk for course in courses])
@@ -98,7 +109,7 @@ def hold_after_reaction(courses: Sequence[Course], term: str, *, by: Membership,
             course=course,
             reason_code=AFTER_REACTION,
             reason_words="Serious reaction",
-            reason=term[:300],
+            reason=terms[:300],
             held_by=by,
             held_at=at,
             review_on=local_day(at, course.patient.centre.time_zone),

@@ -33,13 +33,13 @@ from regimens.actions.charting import (
     not_in_future,
     same_form,
 )
-from regimens.actions.holds import hold_after_reaction
-from regimens.actions.locks import lock_open_courses
+from regimens.actions.holds import courses_to_hold, hold_after_reactions
 from regimens.actions.parts import (
     RateFacts,
     ReactionFacts,
     VialFacts,
     VitalsFacts,
+    lot_numbers,
     save_rates,
     save_reactions,
     save_vials,
@@ -47,7 +47,7 @@ from regimens.actions.parts import (
 )
 from regimens.domain.monograph import Monograph as MonographValue
 from regimens.domain.units import with_unit
-from regimens.models import Administration, Course, PlannedDose
+from regimens.models import Administration, PlannedDose
 
 
 class AlreadyRecorded(Refusal):
@@ -134,7 +134,7 @@ def _start(
     if dose.pk != asked.pk:
         raise Refusal("superseded", "Not started: this dose was recalculated. Open its current version and print its sheet.")
     around = read_around(chart, dose)
-    lots = {vial.lot_number.strip() for vial in vials}
+    lots = lot_numbers(vials)
     table = departures.rate_table_for(chart, dose, at, lots)
     plan = planning.infusion_plan_of(dose, table.code)
     departures.refuse_start(
@@ -215,7 +215,7 @@ def log_given(
     require(by, "log_infusion")
     try:
         with transaction.atomic():
-            courses = _courses_to_hold(dose.course.patient, reactions)
+            courses = courses_to_hold(dose.course.patient, reactions)
             chart = lock_dose(dose)
             if (done := same_form(chart, token, by)) is not None:
                 return done
@@ -254,7 +254,7 @@ def log_given(
                 volume_ml=volume_ml,
                 vial_entered_at=vial_entered_at,
                 sheet_code=sheet_code.strip().upper()[:9],
-                rate_table=departures.rate_table_for(chart, live, started_at, {vial.lot_number.strip() for vial in vials}).code,
+                rate_table=departures.rate_table_for(chart, live, started_at, lot_numbers(vials)).code,
                 given_by=given_by or by,
                 flags=flags,
                 reason=reason.strip(),
@@ -269,7 +269,7 @@ def log_given(
             _save_parts(
                 record, live.course.monograph.to_domain(), vials=vials, vitals=vitals, reactions=reactions, by=by, at=at
             )
-            _hold(courses, reactions, by, at)
+            hold_after_reactions(courses, reactions, by=by, at=at)
             return record
     except IntegrityError as error:
         raise _who_was_first(error, dose, at) from None
@@ -298,7 +298,7 @@ def log_unplanned(
     require(by, "log_infusion")
     try:
         with transaction.atomic():
-            courses = _courses_to_hold(patient, reactions)
+            courses = courses_to_hold(patient, reactions)
             chart = lock_patient(patient)
             if (done := same_form(chart, token, by)) is not None:
                 return done
@@ -341,7 +341,7 @@ def log_unplanned(
             )
             save_rates(record, rates, by, at)
             _save_parts(record, value, vials=vials, vitals=vitals, reactions=reactions, by=by, at=at)
-            _hold(courses, reactions, by, at)
+            hold_after_reactions(courses, reactions, by=by, at=at)
             return record
     except IntegrityError as error:
         raise sentence_for(error) from None
@@ -371,17 +371,6 @@ def _settle(dose: PlannedDose, at: datetime) -> None:
     """A recorded dose waits no longer. One that was omitted or cancelled keeps saying so beside its record."""
     if not dose.settled_as:
         PlannedDose.objects.filter(pk=dose.pk).update(settled_at=at, settled_as="recorded")
-
-
-def _courses_to_hold(patient: Patient, reactions: Sequence[ReactionFacts]) -> list[Course]:
-    """Locked before the chart is; none where no reaction was serious."""
-    return lock_open_courses(patient) if any(row.is_serious for row in reactions) else []
-
-
-def _hold(courses: Sequence[Course], reactions: Sequence[ReactionFacts], by: Membership, at: datetime) -> None:
-    if courses:
-        term = ", ".join(row.term.strip() for row in reactions if row.is_serious)
-        hold_after_reaction(courses, term, by=by, at=at)
 
 
 def _save_parts(

@@ -60,6 +60,11 @@ class RateFacts:
     reason: str = ""
 
 
+def lot_numbers(vials: Iterable[VialFacts]) -> set[str]:
+    """The lots that vials come from."""
+    return {vial.lot_number.strip() for vial in vials}
+
+
 def save_rates(record: Administration, rates: Iterable[RateFacts], by: Membership, at: datetime) -> list[RateChange]:
     """The pump's settings, in order of time."""
     return RateChange.objects.bulk_create(
