@@ -81,6 +81,11 @@ def rate_table_for(chart: Chart, dose: PlannedDose, starts_at: datetime, lots: C
     return choice
 
 
+def needs_lot(chart: Chart, table: infusion.TableChoice) -> bool:
+    """Whether a start waits for its lot, because a new one would take other rates."""
+    return chart.centre.slow_with_new_lot and (table.code == "subsequent" or "lot_changed" in table.reasons)
+
+
 def refuse_unseen_table(
     chart: Chart, table: infusion.TableChoice, plan: infusion.InfusionPlan, lots: Collection[str], shown_table: str
 ) -> None:
@@ -89,7 +94,7 @@ def refuse_unseen_table(
     Refused: "lot_first", "new_lot".
     """
     source = "Site policy: a new lot starts slowly"
-    if chart.centre.slow_with_new_lot and table.code == "subsequent" and not lots:
+    if needs_lot(chart, table) and not lots:
         raise Refusal(
             "lot_first",
             "Not started: a new lot starts slowly here. Enter the lot of the first vial.",

@@ -65,9 +65,10 @@ class StartForm(IdentityFields, VitalsFields, BedsideForm):
     rate_ml_per_h = QuantityField(label="First rate, if slower", unit="mL per h", places=2, high="75", required=False)
     in_stages = forms.BooleanField(label="Vials are entered in stages, each within its own limits", required=False)
 
-    def __init__(self, *args: Any, by: Membership, may_stage: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, by: Membership, may_stage: bool = False, needs_lot: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["given_by"].offer(by)
+        self.fields["lot_number"].required = self.fields["expires_on"].required = needs_lot
         self.fields["sheet_code"].widget.attrs.update(
             {"class": "medium mono", "autocomplete": "off", "autocapitalize": "characters"}
         )

@@ -123,6 +123,7 @@ class _Page:
             "now": self.now,
             "zone_name": self.chart.centre.time_zone,
             "may_stage": self.plan.exceeds_finish_limit,
+            "needs_lot": departures.needs_lot(self.chart, self.table),
             "auto_id": "id_start_%s",
         }
         if data is not None:

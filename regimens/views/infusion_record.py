@@ -51,6 +51,7 @@ DONE = {
     "pause": "Pause recorded.",
     "vitals": "Vital signs recorded.",
     "reaction": "Reaction recorded.",
+    "serious": "Serious reaction recorded: no further dose starts until a prescriber resumes the course.",
     "vial": "Lot recorded.",
     "complete": "End recorded.",
     "error": "Marked as entered in error. The dose is disputed until another person settles it.",
@@ -75,10 +76,11 @@ def infusion(request: HttpRequest, administration_id: uuid.UUID) -> HttpResponse
         except (Refusal, Refused) as refused:
             refusal = add_refusal(form, refused)
         else:
+            done = DONE["serious" if act == "reaction" and form.reaction().is_serious else act]
             if not request.htmx:
-                messages.success(request, DONE[act])
+                messages.success(request, done)
                 return redirect("infusion", administration_id=record.pk)
-            return _answer(request, administration_for(request.membership, record.pk), now, {}, None, 200, done=DONE[act])
+            return _answer(request, administration_for(request.membership, record.pk), now, {}, None, 200, done=done)
     current = administration_for(request.membership, record.pk)
     if refusal is not None and refusal.code == "changed_meanwhile":
         # What was typed stays; the version moves on, so that pressing again is enough.

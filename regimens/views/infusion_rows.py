@@ -126,7 +126,7 @@ def _facts(record: Administration, state: Standing, now: datetime, zone: str) ->
         hours = value_for(record).limit("finish_within_h").value
         rows.append(("Finish before", display.format_clock(record.vial_entered_at + timedelta(minutes=int(hours * 60)), zone)))
     if record.rate_table:
-        rows.append(("Rate table", "First infusion" if record.rate_table == "initial" else "Later infusion"))
+        rows.append(("Rate table", value_for(record).rate_table(record.rate_table).title))
     if record.sheet_code:
         rows.append(("Sheet code", record.sheet_code))
     if record.stopped_early_reason:

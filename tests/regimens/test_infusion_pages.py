@@ -269,6 +269,17 @@ def test_a_whole_infusion_goes_through_the_small_forms():
     assert [rate.rate_ml_per_h for rate in record.rates.all()] == [21, 42, 0]
 
 
+@pytest.mark.parametrize(("is_serious", "is_said"), [("yes", True), ("no", False)])
+def test_whoever_records_a_serious_reaction_reads_that_the_course_is_held(is_serious, is_said):
+    ward = make_ward()
+    record = start(ward, dose(make_course(ward, at=yesterday())), at=timezone.now() - timedelta(minutes=5))
+    client = signed_in(ward.nurse)
+    typed_in = {"term": "other", "other_term": "Wheeze", "is_serious": is_serious, "action_taken": "Stopped"}
+    answer = act(client, record, "reaction", **typed_in)
+    assert ("no further dose starts until a prescriber resumes the course" in answer.content.decode()) is is_said
+    assert record.dose.course.holds.exists() is is_said
+
+
 def test_without_htmx_every_small_form_leads_back_to_the_record():
     ward = make_ward()
     record = start(ward, dose(make_course(ward, at=yesterday())), at=timezone.now() - timedelta(minutes=5))

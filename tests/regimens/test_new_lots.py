@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -75,6 +76,9 @@ def test_the_page_shows_the_rates_of_the_new_lot_before_it_starts():
     client, url = signed_in(ward.nurse), reverse("infusion-log", args=[second.pk])
     page = client.get(url).content.decode()
     assert typed(page, "shown_table") == "subsequent"
+    without = client.post(url, start_data(ward, second, page))
+    assert (without.status_code, Administration.objects.filter(dose=second).exists()) == (422, False)
+    assert re.search(r'name="lot_number"[^>]* required', without.content.decode())
     data = start_data(ward, second, page, lot_number="B7", expires_on="30-Sep-2099", shown_table="subsequent")
     answer = client.post(url, data)
     again = answer.content.decode()
